@@ -1,0 +1,57 @@
+# `make deploy` and `make test` do all of their own set-up. Needed: Python 3.11 to 3.13, git, make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# uv reads no pip configuration: it is told the index that pip would ask, and trusts the CAs the system trusts.
+UV_INSTALL = index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true); \
+	UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV) \
+	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --requirement
+
+.PHONY: help venv deploy test unit e2e lint lock bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/uv: requirements/installer.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || {
+	  echo "$(PYTHON) is $$($(PYTHON) --version), and 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then
+	  echo "$(PYTHON) has no venv of its own: installing Debian's python3-venv"
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv
+	fi
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/installer.txt
+	touch $@
+
+$(VENV)/.deploy: $(BIN)/uv requirements/deploy.txt
+	@echo "Installing pyinfra and what it needs into $(VENV)"
+	$(UV_INSTALL) requirements/deploy.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.deploy requirements/dev.txt
+	@echo "Installing Airflow, the pipelines' libraries and the test tools into $(VENV)"
+	$(UV_INSTALL) requirements/dev.txt
+	touch $@
+
+venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
+
+deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
+	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local
+
+lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
+	@lock() { UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }
+	lock --group dev --output-file requirements/dev.txt pyproject.toml
+	lock --constraint requirements/dev.txt --output-file requirements/deploy.txt pyproject.toml
+	for group in image installer; do
+	  lock --constraint requirements/dev.txt --group $$group --output-file requirements/$$group.txt
+	done
+
+clean: ## remove what make made in this checkout
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
