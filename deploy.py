@@ -1,0 +1,27 @@
+"""Put the flights-mlops Airflow stack on a host, bring it up to date, or repair it.
+
+    pyinfra inventory.py deploy.py            the whole, which is safe to repeat
+    pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
+"""
+
+from deploy import base_image, credentials, engine, image, preflight, project, stack, status
+
+# A machine fit for the job
+preflight.check()
+engine.install()
+credentials.ensure()
+
+# A complete release, beside the running one
+base_image.ensure()
+project.upload()
+image.build()
+
+# The switch. Nothing above this line touches what is running
+stack.migrate()
+project.activate()
+stack.start()
+
+# Room for the next one
+project.prune()
+image.prune()
+status.show()

@@ -1,0 +1,92 @@
+"""The two images that others are built from: from the registry, or from Debian's packages on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import operation
+from pyinfra.api.deploy import deploy
+from pyinfra.api.exceptions import DeployError
+
+from deploy.configuration import ROOT
+from deploy.machine import Machine, look
+from deploy.script import Run
+from deploy.settings import Settings, current
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a base image is made of Debian's packages: its name on the host, the suite, what is installed."""
+
+    name: str
+    kind: str
+    suite: str
+    packages: str
+
+
+# Debian has these versions, and no other: for another one, the registry has to answer.
+RECIPES = {
+    "python:3.13-slim-trixie": Recipe(
+        "flights-mlops-python:3.13-trixie-debian-packages",
+        "python",
+        "trixie",
+        "python3.13,python3.13-venv,python3-venv,ca-certificates",
+    ),
+    "postgres:13": Recipe(
+        "flights-mlops-postgres:13-bullseye-debian-packages", "postgres", "bullseye", "postgresql-13,ca-certificates"
+    ),
+}
+
+
+def chosen(image: str, settings: Settings, machine: Machine) -> str:
+    """Return the name, on the host, of the base image that is called ``image`` in the registry.
+
+    With ``auto``, one that the host has stays chosen: an answer of the registry that comes and goes
+    must not rebuild everything.
+    """
+    recipe = RECIPES.get(image)
+    if settings.base_images == "registry" or recipe is None:
+        return image
+    if settings.base_images == "debian":
+        return recipe.name
+    return recipe.name if recipe.name in machine.images and image not in machine.images else image
+
+
+@deploy("Base images")
+def ensure() -> None:
+    """Have the images of Python and PostgreSQL on the host."""
+    settings = current()
+    for image in host.loop((settings.python_image, settings.postgres_image)):
+        provide(name=f"Provide {image}", image=image, settings=settings)
+
+
+@operation()
+def provide(*, image: str, settings: Settings) -> Generator[Run]:
+    """Pull an image, or build it from Debian's packages, unless the host has it."""
+    machine = look()
+    name = chosen(image, settings, machine)
+    if name in machine.images:
+        host.noop(f"{name} is on the host")
+        return
+    recipe = RECIPES.get(image)
+    if settings.base_images == "debian" and recipe is None:
+        raise DeployError(
+            f"{host.name}: {image} cannot be built from Debian's packages, only {' and '.join(RECIPES)} can; "
+            "change the setting base_images or the image."
+        )
+    source = settings.base_images if recipe else "registry"
+    made = recipe or Recipe("", "", "", "")
+    entrypoint = (ROOT / "files/postgres/docker-entrypoint.sh").read_text() if made.kind == "postgres" else ""
+    yield Run(
+        "base_image",
+        source,
+        image,
+        made.name,
+        made.kind,
+        made.suite,
+        made.packages,
+        settings.debian_mirror or "",
+        text=entrypoint,
+    )

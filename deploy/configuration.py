@@ -1,0 +1,112 @@
+"""What a release holds beside the project: the image's sources, the compose file and its .env.
+
+Pure: from settings and the few facts of a host that the templates need, to files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from deploy import release
+from deploy.release import File
+from deploy.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+# Where things are on the target; files/, the scripts and the documentation name the same places.
+PROJECT_ROOT = "/opt/flights-mlops"
+STATE_ROOT = "/var/lib/flights-mlops"
+CONFIGURATION_ROOT = "/etc/flights-mlops"
+COMPOSE_FILE = f"{PROJECT_ROOT}/airflow/docker-compose.yaml"
+IMAGE = "flights-mlops-airflow"
+
+TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
+LOCKS = {"airflow/requirements.txt": "requirements/image.txt", "airflow/installer.txt": "requirements/installer.txt"}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What the templates have to know of the host a release goes to."""
+
+    uid: int
+    """User id that the stack runs as, and owns what it writes."""
+    python_image: str
+    """Name, on the host, of the image that the Airflow image is built from."""
+    postgres_image: str
+    """Name, on the host, of the database's image."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A whole release for one host."""
+
+    id: str
+    image: str
+    """The Airflow image it runs on, as name:tag."""
+    files: tuple[File, ...]
+
+
+def image_sources(root: Path = ROOT) -> tuple[File, ...]:
+    """Return the files that the Airflow image is built from, the project's own code excepted."""
+    folder = root / "files" / "airflow"
+    sources = [_file(f"airflow/{path.name}", path) for path in sorted(folder.iterdir()) if path.is_file()]
+    return (*sources, *(_file(name, root / lock) for name, lock in LOCKS.items()))
+
+
+def _file(name: str, path: Path) -> File:
+    return File(name, path.read_bytes(), executable=path.stat().st_mode & 0o100 != 0)
+
+
+def render(settings: Settings, placement: Placement, image: str, root: Path = ROOT) -> tuple[File, ...]:
+    """Render the compose file and its .env.
+
+    Raises ``ValueError`` with one sentence that names the template, where one is broken or uses a
+    value that does not exist.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(root / "templates"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - YAML and shell, not HTML; values are quoted by to_yaml and to_env
+    )
+    environment.filters.update(to_env=_to_env)
+    values = {
+        "settings": settings,
+        "placement": placement,
+        "image": image,
+        "project_root": PROJECT_ROOT,
+        "state_root": STATE_ROOT,
+        "configuration_root": CONFIGURATION_ROOT,
+    }
+    files = []
+    for name in TEMPLATES:
+        try:
+            text = environment.get_template(f"{name}.j2").render(values)
+        except TemplateError as error:
+            line = f" line {error.lineno}" if getattr(error, "lineno", None) else ""
+            raise ValueError(f"templates/{name}.j2{line} cannot be rendered: {error}.") from error
+        files.append(File(name, text.encode()))
+    return tuple(files)
+
+
+def _to_env(value: object) -> str:
+    """Quote a value for compose's .env: single quotes keep a $ as it is."""
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Release:
+    """Put a release together: project, image sources and rendered configuration.
+
+    Raises ``ValueError``, one sentence, where the project or a template is not as it must be.
+    """
+    sources = image_sources(root)
+    image = f"{IMAGE}:{release.image_tag(sources, placement.python_image)}"
+    project = release.tracked_files(root)
+    if lacking := release.missing(project):
+        raise ValueError(f"{root} has no {', no '.join(lacking)} that git tracks; a project needs {', '.join(release.REQUIRED_PATHS)}.")
+    files = (*project, *sources, *render(settings, placement, image, root))
+    return Release(release.identity(files), image, files)

@@ -1,0 +1,127 @@
+"""What a host looks like: one fact, gathered by one command, and kept until something changes the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand
+
+from deploy import script
+from deploy.settings import of_host
+
+# Airflow's own convention for a host whose login user is root: nothing of the stack runs as root.
+DEFAULT_UID = 50000
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the stack, or what compose would make of its service."""
+
+    hash: str
+    image: str
+    state: str
+    health: str
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it runs and says that it is well."""
+        return self.state == "running" and self.health in {"healthy", "-"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file or directory that the stack keeps: its owner, mode (octal digits) and size in bytes."""
+
+    uid: int
+    mode: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A host as it was found. A part that is not there is empty, zero or not in its mapping."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+    """Image ids by name:tag."""
+    directories: dict[str, Kept] = field(default_factory=dict)
+    secrets: dict[str, Kept] = field(default_factory=dict)
+    releases: tuple[str, ...] = ()
+    """The releases on the host, the newest last."""
+    wanted: dict[str, str] = field(default_factory=dict)
+    """Compose's hash of the configuration of each service of the current release."""
+    found: dict[str, Container] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> str:
+        """Return a single value, or the empty text where the host has none."""
+        return self.values.get(key, "")
+
+    def number(self, key: str) -> int:
+        """Return a single value as a number, 0 where the host has none."""
+        return int(self[key] or 0)
+
+    @property
+    def uid(self) -> int:
+        """The user id the stack runs as: the owner of what it has written, else the login user's, never root's."""
+        owner = self.directories["data"].uid if "data" in self.directories else 0
+        return owner or self.number("login.uid") or DEFAULT_UID
+
+    @property
+    def serves(self) -> bool:
+        """Whether a Docker engine answers and its client has compose v2 and buildx."""
+        return bool(self["docker.server"] and self["docker.compose"] and self["docker.buildx"])
+
+
+def parse(lines: Iterable[str]) -> Machine:
+    """Read what the script ``look.sh`` prints."""
+    values: dict[str, str] = {}
+    images, wanted = {}, {}
+    directories, secrets, found = {}, {}, {}
+    releases: list[tuple[int, str]] = []
+    for line in lines:
+        match line.split(" "):
+            case ["image", name, image]:
+                images[name] = image
+            case ["directory", name, uid, mode]:
+                directories[name] = Kept(int(uid), mode)
+            case ["secret", name, uid, mode, size]:
+                secrets[name] = Kept(int(uid), mode, int(size))
+            case ["release", made, name]:
+                releases.append((int(made), name))
+            case ["wanted", name, config_hash]:
+                wanted[name] = config_hash
+            case ["found", name, config_hash, image, state, health]:
+                found[name] = Container(config_hash, image, state, health)
+            case [key, *rest]:
+                values[key] = " ".join(rest)
+    return Machine(values, images, directories, secrets, tuple(name for _, name in sorted(releases)), wanted, found)
+
+
+class Look(FactBase[Machine]):
+    """The fact that one command gathers."""
+
+    def command(self, ui_port: int = 8080) -> StringCommand:
+        """Return the command; ``ui_port`` is the port whose holder is of interest."""
+        return script.command("look", str(ui_port), prelude=False)
+
+    @staticmethod
+    def default() -> Machine:
+        """Return a machine of which nothing is known."""
+        return Machine()
+
+    def process(self, output: list[str]) -> Machine:
+        """Read the command's output."""
+        return parse(output)
+
+
+def look() -> Machine:
+    """Return what the host in context looks like: as gathered before, where nothing has changed it since."""
+    kept = host.connector_data.get(script.SEEN)
+    if not isinstance(kept, tuple) or kept[0] != host.state.current_stage:
+        settings, _ = of_host()
+        kept = host.state.current_stage, host.get_fact(Look, ui_port=settings.ui_port, _sudo=script.needs_sudo(host))
+        host.connector_data[script.SEEN] = kept
+    return cast("Machine", kept[1])

@@ -1,0 +1,89 @@
+"""Refuse early: all that is wrong with the inventory, the project or the host at once, with nothing changed."""
+
+from __future__ import annotations
+
+import sys
+
+from pyinfra import host
+from pyinfra.api import FactBase
+from pyinfra.api.deploy import deploy
+from pyinfra.api.exceptions import DeployError
+
+from deploy import project
+from deploy.machine import Machine, look
+from deploy.settings import Settings, of_host
+
+SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
+ARCHITECTURES = {"amd64", "arm64"}
+# The idle stack takes 0.8 GiB, and a task as much as it likes; a machine sold with 2 GB shows a little less.
+MEMORY_MIB = 1800
+# For packages, base images, the Airflow image and the cache of its build; docs/performance.md has the figures.
+DISK_MIB_FIRST = 5120
+DISK_MIB_LATER = 1024
+
+
+class Access(FactBase[str]):
+    """How the user who logs in becomes root: ``root``, ``sudo``, ``password`` or ``none``."""
+
+    def command(self) -> str:
+        """Return a command that any user may run."""
+        return (
+            'if [ "$(id -u)" = 0 ]; then echo root; elif ! command -v sudo >/dev/null; then echo none; '
+            "elif sudo -n true 2>/dev/null; then echo sudo; else echo password; fi"
+        )
+
+
+@deploy("Preflight")
+def check() -> None:
+    """Raise ``DeployError`` with a line for each thing that is wrong; change nothing."""
+    settings, faults = of_host()
+    if fault := access_fault(host.get_fact(Access, _sudo=False)):
+        faults.append(f"{host.name}: {fault}")
+        machine = None
+    else:
+        machine = look()
+        faults += [f"{host.name}: {fault}" for fault in machine_faults(machine, settings)]
+    faults += project_faults(settings, machine or Machine())
+    if faults:
+        raise DeployError("\n".join(["Nothing was changed, because:", *faults]))
+
+
+def access_fault(access: str) -> str:
+    """Return why the user who logs in cannot become root, or nothing."""
+    if access == "none":
+        return "the user who logs in is not root and sudo is not installed; log in as root, or install sudo."
+    has_password = host.data.get("_sudo_password") or host.state.config.SUDO_PASSWORD
+    if access == "password" and not has_password and not sys.stdin.isatty():
+        return (
+            "the user who logs in may not use sudo without a password; "
+            "allow it (NOPASSWD), give the password with --same-sudo-password, or log in as root."
+        )
+    return ""
+
+
+def machine_faults(machine: Machine, settings: Settings) -> list[str]:
+    """Return what keeps the stack from running on a machine, a sentence each."""
+    faults = []
+    if (machine["os.id"], machine["os.version"]) not in SYSTEMS:
+        faults.append(f"{machine['os.name']} is not supported; use Debian 12 or 13, or Ubuntu 22.04 or 24.04.")
+    if machine["architecture"] not in ARCHITECTURES:
+        faults.append(f"the architecture {machine['architecture']} is not supported; use amd64 or arm64.")
+    if (memory := machine.number("memory.kib") // 1024) < MEMORY_MIB:
+        faults.append(f"{memory} MiB of memory are too little; the stack needs {MEMORY_MIB} MiB.")
+    needed = DISK_MIB_LATER if machine["current"] else DISK_MIB_FIRST
+    if (free := machine.number("disk.kib") // 1024) < needed:
+        faults.append(f"{free} MiB free under /var/lib are too little; {needed} MiB are needed, make room or add a disk.")
+    if holder := machine["port.holder"]:
+        faults.append(
+            f"port {settings.ui_port} is taken by {holder}; stop it, or choose another with the setting ui_port."
+        )
+    return faults
+
+
+def project_faults(settings: Settings, machine: Machine) -> list[str]:
+    """Return what is wrong with the project or the templates, a sentence each."""
+    try:
+        project.build(settings, machine)
+    except ValueError as fault:
+        return str(fault).splitlines()
+    return []

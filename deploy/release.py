@@ -1,0 +1,95 @@
+"""What a release is: which files, which id, which image tag. Pure; nothing here knows of a host."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+# What of a checkout makes up the flights project; the deploy tool's own code is no part of it.
+PROJECT_PATHS = ("src", "dags", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore", "pyproject.toml")
+REQUIRED_PATHS = ("src", "dags", "dvc.yaml")
+# Two characters more than hexadecimal digits, because pyinfra's command line reads 123e4567 as a number.
+ID_DIGITS = 12
+
+
+@dataclass(frozen=True, order=True)
+class File:
+    """One file of a release: its path below the release's root, its content, and how it is kept."""
+
+    path: str
+    content: bytes
+    executable: bool = False
+    is_link: bool = False
+    """Whether ``content`` is the target of a symbolic link."""
+
+
+def tracked_files(root: Path) -> tuple[File, ...]:
+    """Return the project's files below ``root`` that git tracks, as they are in the working tree.
+
+    Uncommitted edits are included, deleted files are not. Raises ``ValueError`` with a sentence where
+    ``root`` is not a git checkout.
+    """
+    listed = subprocess.run(  # noqa: S603 - a fixed command
+        ["git", "-C", str(root), "ls-files", "-z", "--", *PROJECT_PATHS],  # noqa: S607 - the user's git, found on PATH
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        reason = listed.stderr.decode().strip().splitlines()
+        raise ValueError(f"{root} cannot be read with git ({reason[0] if reason else 'no reason given'}); deploy from a git checkout.")
+    names = sorted(name for name in listed.stdout.decode().split("\0") if name)
+    return tuple(_read(root, name) for name in names if os.path.lexists(root / name))
+
+
+def _read(root: Path, name: str) -> File:
+    path = root / name
+    if path.is_symlink():
+        return File(name, os.fsencode(path.readlink()), is_link=True)
+    return File(name, path.read_bytes(), executable=os.access(path, os.X_OK))
+
+
+def missing(files: Iterable[File]) -> list[str]:
+    """Return those of the paths a project must have that none of ``files`` is or lies below."""
+    tops = {file.path.split("/", 1)[0] for file in files}
+    return [path for path in REQUIRED_PATHS if path not in tops]
+
+
+def digest(files: Iterable[File]) -> str:
+    """Return a hash of the files' paths, kinds and content: ``ID_DIGITS`` hexadecimal digits."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        content = hashlib.sha256(file.content).hexdigest()
+        total.update(f"{file.path}\0{file.executable:d}{file.is_link:d}\0{content}\n".encode())
+    return total.hexdigest()[:ID_DIGITS]
+
+
+def identity(files: Iterable[File]) -> str:
+    """Return the id of the release made of ``files``: the same files, the same id."""
+    return f"r-{digest(files)}"
+
+
+def image_tag(files: Iterable[File], python_image: str) -> str:
+    """Return the tag of the image that is built from ``files`` and the base image of that name."""
+    return f"i-{digest([*files, File('FROM', python_image.encode())])}"
+
+
+def archive(files: Iterable[File]) -> bytes:
+    """Return the files as a gzipped tar; the same files give the same bytes, on any machine."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
+        for file in sorted(files):
+            member = tarfile.TarInfo(file.path)
+            if file.is_link:
+                member.type, member.linkname = tarfile.SYMTYPE, os.fsdecode(file.content)
+                tar.addfile(member)
+            else:
+                member.size, member.mode = len(file.content), 0o755 if file.executable else 0o644
+                tar.addfile(member, io.BytesIO(file.content))
+    return packed.getvalue()

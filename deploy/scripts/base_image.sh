@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# Provides one base image: pulled, or built from Debian's packages. Standard input: PostgreSQL's entrypoint.
+source=$1 image=$2 name=$3 kind=$4 suite=$5 packages=$6 mirror=$7
+here=${HOSTNAME:-this host}
+
+if [ "$source" != debian ]; then
+  echo "Asking the registry for $image"
+  if pulled=$(docker pull --quiet "$image" 2>&1); then
+    echo "Base image: $image, from the registry"
+    exit 0
+  fi
+  tail -n 3 <<<"$pulled"
+  [ "$source" = auto ] ||
+    fail "$image cannot be had from the registry on $here; its answer is above. With the setting base_images=debian, python:3.13-slim-trixie and postgres:13 are built from Debian's packages."
+  echo "The registry does not answer: building $name from Debian's packages"
+fi
+
+repository() { # the address of the first package repository with that label among the host's apt sources
+  apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1|//p" | head -n 1
+}
+security=
+if [ -z "$mirror" ]; then
+  mirror=$(repository Debian)
+  security=$(repository Debian-Security)
+fi
+[ -n "$mirror" ] || fail "$here names no Debian mirror in its apt sources to build $name from; name one with the setting debian_mirror."
+if ! command -v mmdebstrap >/dev/null || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+  apt-get -qq -o DPkg::Lock::Timeout=300 update
+  apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends mmdebstrap debian-archive-keyring >/dev/null ||
+    fail "mmdebstrap, which builds $name, could not be installed on $here; see apt's message above."
+fi
+
+work=$(mktemp -d -p /var/tmp)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/docker-entrypoint.sh"
+chmod 0755 "$work/docker-entrypoint.sh"
+{
+  echo "deb $mirror $suite main"
+  [ -z "$security" ] || echo "deb $security $suite-security main"
+} >"$work/sources.list"
+
+# What the host asks its mirrors through, the image's packages come through as well.
+eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
+options=(
+  --mode=root --variant=minbase --format=tar --include="$packages"
+  --aptopt='APT::Install-Recommends "false"'
+  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*'
+  --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*'
+  --keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+)
+[ -z "${http_proxy:-}" ] || options+=(--aptopt="Acquire::http::Proxy \"$http_proxy\"")
+[ -z "${https_proxy:-}" ] || options+=(--aptopt="Acquire::https::Proxy \"$https_proxy\"")
+changes=(--change 'ENV LANG=C.UTF-8')
+case $kind in
+  python)
+    # shellcheck disable=SC2016 # $1 is mmdebstrap's: the new root
+    options+=('--customize-hook=mkdir -p "$1/usr/local/bin" && ln -s /usr/bin/python3.13 "$1/usr/local/bin/python3"')
+    changes+=(--change 'CMD ["python3"]')
+    ;;
+  postgres)
+    # shellcheck disable=SC2016
+    options+=(
+      '--essential-hook=mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"'
+      "--customize-hook=copy-in $work/docker-entrypoint.sh /usr/local/bin/"
+      '--customize-hook=install -d -o postgres -g postgres -m 3777 "$1/var/run/postgresql"'
+    )
+    changes+=(
+      --change 'ENV PATH=/usr/local/bin:/usr/lib/postgresql/13/bin:/usr/bin:/bin:/usr/sbin:/sbin'
+      --change 'ENV PGDATA=/var/lib/postgresql/data'
+      --change 'VOLUME /var/lib/postgresql/data'
+      --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]'
+      --change 'STOPSIGNAL SIGINT' --change 'EXPOSE 5432'
+    )
+    ;;
+esac
+echo "Installing $packages of Debian's $suite into $name; this takes about half a minute"
+mmdebstrap "${options[@]}" "$suite" "$work/root.tar" "$work/sources.list" >"$work/log" 2>&1 || {
+  tail -n 20 "$work/log"
+  fail "$name could not be built from $mirror on $here; mmdebstrap's last lines are above."
+}
+docker import "${changes[@]}" "$work/root.tar" "$name" >/dev/null
+echo "Base image: $name, built from Debian's packages"

@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# Prints what the host looks like, a "key value..." line each; changes nothing. Arguments: the UI's port.
+# It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
+set -u
+exec 2>/dev/null
+export LC_ALL=C.UTF-8
+port=$1
+project=/opt/flights-mlops state=/var/lib/flights-mlops configuration=/etc/flights-mlops
+
+system() {
+  (
+    . /etc/os-release
+    printf 'os.id %s\nos.version %s\nos.name %s\n' "${ID:-unknown}" "${VERSION_ID:-}" "${PRETTY_NAME:-an unknown system}"
+  )
+  printf 'architecture %s\n' "$(dpkg --print-architecture)"
+  printf 'login.uid %s\n' "${SUDO_UID:-$(id -u)}"
+  printf 'memory.kib %s\n' "$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)"
+  local place=/var/lib/docker
+  [ -d "$place" ] || place=/var/lib
+  printf 'disk.kib %s\n' "$(df --output=avail -k "$place" | tail -n 1)"
+  for index in /root/.config/pip/pip.conf /root/.pip/pip.conf /etc/pip.conf; do
+    sed -nE 's/^[[:space:]]*index[-_]url[[:space:]]*=[[:space:]]*([^[:space:]]+).*/pip.index \1/p' "$index" | tail -n 1
+  done | head -n 1
+}
+
+# Who listens on the port: from the kernel's own tables, because a fresh machine may have neither ss nor lsof.
+holder() {
+  local socket process
+  socket=$(awk -v port="$(printf ':%04X' "$port")" \
+    '$4 == "0A" && $2 ~ port "$" && $2 ~ /^(0100007F|00000000|0+:|0+01000000:|0000000000000000FFFF0000)/ { print $10; exit }' \
+    /proc/net/tcp /proc/net/tcp6)
+  [ -n "$socket" ] || return 0
+  for process in /proc/[0-9]*; do
+    if find "$process/fd" -lname "socket:\[$socket\]" 2>/dev/null | grep -q .; then
+      printf 'port.holder %s (pid %s)\n' "$(cat "$process/comm")" "${process#/proc/}"
+      return
+    fi
+  done
+  printf 'port.holder another process\n'
+}
+
+engine() {
+  command -v docker >/dev/null || return 0
+  printf 'docker.server %s\n' "$(docker version --format '{{.Server.Version}}')"
+  printf 'docker.compose %s\n' "$(docker compose version --short)"
+  printf 'docker.buildx %s\n' "$(docker buildx version | cut -d ' ' -f 2)"
+}
+
+images() {
+  docker images --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '<none>'
+}
+
+files() {
+  local path
+  for path in data models logs; do
+    [ ! -d "$state/$path" ] || printf 'directory %s %s\n' "$path" "$(stat -c '%u %a' "$state/$path")"
+  done
+  for path in "$configuration"/secrets/*; do
+    [ ! -f "$path" ] || printf 'secret %s %s\n' "${path##*/}" "$(stat -c '%u %a %s' "$path")"
+  done
+  for path in "$project"/releases/r-*; do
+    [ ! -d "$path" ] || printf 'release %s %s\n' "$(stat -c '%Y' "$path")" "${path##*/}"
+  done
+  printf 'current %s\n' "$(basename "$(readlink "$project/current")")"
+  printf 'index.digest %s\n' "$(sha256sum < "$configuration/index.env" | cut -d ' ' -f 1)"
+}
+
+# What compose would run now, and what runs: a container whose hash or image is another has to be made anew.
+stack() {
+  printf 'volume %s\n' "$(docker volume inspect --format '{{.CreatedAt}}' flights-mlops_postgres-airflow-data)"
+  printf 'migrated %s\n' "$(cat "$state/.migrated")"
+  if [ -f "$project/airflow/docker-compose.yaml" ]; then
+    docker compose -f "$project/airflow/docker-compose.yaml" config --hash '*' | sed 's/^/wanted /'
+  fi
+  local containers
+  containers=$(docker ps --all --quiet --filter label=com.docker.compose.project=flights-mlops \
+    --filter label=com.docker.compose.oneoff=False)
+  # shellcheck disable=SC2086 # one word a container
+  [ -z "$containers" ] || docker inspect --format \
+    'found {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}}' \
+    $containers
+}
+
+system
+engine
+files
+if docker version >/dev/null; then
+  images
+  stack
+fi
+[ -n "$(docker ps --quiet --filter label=com.docker.compose.project=flights-mlops --filter "publish=$port")" ] || holder
+exit 0

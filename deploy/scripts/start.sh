@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# Brings the services up and waits for them. Arguments: compose file, the UI's port, seconds to wait, optional services.
+compose_file=$1 port=$2 timeout=$3 optional=$4
+here=${HOSTNAME:-this host}
+compose=(docker compose --progress plain -f "$compose_file")
+parts=(metadatabase scheduler dag_processor ${optional:+"$optional"})
+
+# The services that are not well yet, with what each says of itself.
+unwell() {
+  local id
+  for id in $("${compose[@]}" ps --all --quiet); do
+    docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$id"
+  done | awk '$2 != "running" || ($3 != "" && $3 != "healthy") { printf "%s%s (%s)", sep, $1, ($2 == "running" ? $3 : $2); sep = ", " }'
+}
+
+# The parts of Airflow that its API does not call healthy; its status code is 200 whatever they are.
+unhealthy_parts() {
+  local body part
+  body=$(exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /api/v2/monitor/health HTTP/1.0\r\n\r\n' >&3 && timeout 15 cat <&3) 2>/dev/null || true
+  for part in "${parts[@]}"; do
+    grep -qE "\"$part\":\{[^}]*\"status\":\"healthy\"" <<<"$body" || printf '%s ' "$part"
+  done
+}
+
+"${compose[@]}" up --detach --remove-orphans || fail "compose could not start the services on $here; its message is above."
+start=$SECONDS said=
+while services=$(unwell) parts_left=$(unhealthy_parts) && [ -n "$services$parts_left" ]; do
+  if ((SECONDS - start > timeout)); then
+    for id in $("${compose[@]}" ps --all --quiet); do
+      [ "$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$id")" = 'running healthy' ] ||
+        { echo "--- $(docker inspect --format '{{.Name}}' "$id")"; docker logs --tail 30 "$id"; }
+    done
+    fail "not healthy on $here after $timeout s: ${services:-$parts_left}; the logs are above."
+  fi
+  waits="Waiting for ${services:-Airflow's own report of: $parts_left}"
+  [ "$waits" = "$said" ] || echo "$waits"
+  said=$waits
+  sleep 1
+done
+echo "Every service is healthy"

@@ -1,0 +1,139 @@
+"""Every knob, its default and its meaning, and the one border that inventory data crosses."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pyinfra import host
+from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.exceptions import DeployError
+
+Seconds = int
+
+# Settings of the stack have fields of their own; a second way to set them would be a contradiction.
+OWNED_BY_THE_STACK = frozenset(
+    {
+        "AIRFLOW__API__BASE_URL",
+        "AIRFLOW__API__SECRET_KEY",
+        "AIRFLOW__API_AUTH__JWT_SECRET",
+        "AIRFLOW__CORE__AUTH_MANAGER",
+        "AIRFLOW__CORE__DAGS_FOLDER",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
+        "AIRFLOW__CORE__EXECUTOR",
+        "AIRFLOW__CORE__FERNET_KEY",
+        "AIRFLOW__CORE__PARALLELISM",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
+    }
+)
+
+
+class Settings(BaseModel):
+    """What an inventory may say of a host. Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    ui_port: int = Field(8080, ge=1, le=65535)
+    """Port of the UI and API on the host's loopback address."""
+
+    base_images: Literal["auto", "registry", "debian"] = "auto"
+    """Where the two base images come from: the registry, Debian's packages, or whichever answers first."""
+
+    python_image: str = Field("python:3.13-slim-trixie", min_length=1)
+    """Image that the Airflow image is built from, by its name in the registry."""
+
+    postgres_image: str = Field("postgres:13", min_length=1)
+    """Image of the metadata database, by its name in the registry."""
+
+    debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
+    """Debian mirror for building base images; by default the one that the host's own apt sources name."""
+
+    python_index_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    """Python package index for building the image; by default what pip is told on the host, else here."""
+
+    parallelism: int = Field(8, ge=1, le=512)
+    """How many tasks the scheduler runs at once. It forks as many workers at its start."""
+
+    triggerer: bool = False
+    """Whether to run a triggerer. Only tasks that defer need one."""
+
+    dag_refresh_interval: Seconds = Field(10, ge=1)
+    """How often the DAG processor looks for new files, in seconds."""
+
+    airflow_env: dict[str, str] = {}
+    """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for every Airflow service. No secrets."""
+
+    log_max_size: str = Field("10m", pattern=r"^[1-9][0-9]*[kmg]$")
+    """How large one log file of a container may grow before it is rotated."""
+
+    log_max_files: int = Field(3, ge=1)
+    """How many rotated log files a container keeps."""
+
+    stop_timeout: Seconds = Field(120, ge=1)
+    """How long a service that is stopped may take to finish what it does, in seconds."""
+
+    start_timeout: Seconds = Field(300, ge=1)
+    """How long the services may take to become healthy, in seconds."""
+
+    apt_lock_timeout: Seconds = Field(300, ge=0)
+    """How long to wait for another process to release apt's and dpkg's locks, in seconds."""
+
+    keep_releases: int = Field(5, ge=1)
+    """How many releases stay on the host to go back to, the current one included."""
+
+    @field_validator("airflow_env")
+    @classmethod
+    def _airflow_names_only(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not name.startswith("AIRFLOW__") or name in OWNED_BY_THE_STACK:
+                owned = "is set by the stack itself" if name in OWNED_BY_THE_STACK else "is not AIRFLOW__SECTION__KEY"
+                raise ValueError(f"{name} {owned}")
+        return value
+
+
+def load(data: Mapping[str, Any], *, where: str) -> tuple[Settings, list[str]]:
+    """Read the settings out of plain inventory data.
+
+    Returns the settings and the faults, one sentence each, naming ``where`` and the key. A setting
+    with a fault keeps its default, so that what else is wrong with a host can be found as well.
+    """
+    try:
+        return Settings.model_validate(data), []
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False, include_context=False)
+    faults = [_sentence(error, where) for error in errors]
+    wrong = {str(error["loc"][0]) for error in errors}
+    return Settings.model_validate({key: value for key, value in data.items() if key not in wrong}), faults
+
+
+def _sentence(error: Any, where: str) -> str:
+    key, *inner = (str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, Settings.model_fields, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else "deploy/settings.py lists those there are."
+        return f'{where}: there is no setting "{key}"; {hint}'
+    at = f'setting "{key}"' + "".join(f"[{part}]" for part in inner)
+    reason = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{where}: {at} {reason}, but is {error['input']!r}."
+
+
+def of_host() -> tuple[Settings, list[str]]:
+    """Read the settings of the host in context, and their faults; pyinfra's own keys are left out."""
+    pyinfras = {name for name, _ in all_global_arguments()} | set(host.connector.data_cls.__annotations__)
+    data = {key: value for key, value in host.data.dict().items() if key not in pyinfras}
+    return load(data, where=host.name)
+
+
+def current() -> Settings:
+    """Return the settings of the host in context.
+
+    Raises ``DeployError``, with all faults at once, where the inventory is wrong.
+    """
+    settings, faults = of_host()
+    if faults:
+        raise DeployError("\n".join(faults))
+    return settings

@@ -1,0 +1,63 @@
+"""The running stack: its database migrated, its services up and healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import operation
+from pyinfra.api.deploy import deploy
+
+from deploy import project
+from deploy.configuration import COMPOSE_FILE
+from deploy.machine import Machine, look
+from deploy.script import Run
+from deploy.settings import Seconds, Settings, current
+
+INIT = "airflow-init"
+
+
+@deploy("Database")
+def migrate() -> None:
+    """Migrate the database and make the admin user: a gate, whose failure stops the deploy here."""
+    initialise(name="Migrate the database and create the admin user")
+
+
+@deploy("Stack")
+def start() -> None:
+    """Bring every service up, and wait until each says that it is healthy."""
+    settings = current()
+    up(name="Start the services and wait until they are healthy", settings=settings, timeout=settings.start_timeout)
+
+
+@operation()
+def initialise() -> Generator[Run]:
+    """Run ``airflow-init`` unless this image has already initialised this database."""
+    machine, new = look(), project.wanted()
+    if machine["migrated"] and machine["migrated"] == f"{new.image} {machine['volume']}":
+        host.noop(f"the database is as {new.image} needs it")
+        return
+    yield Run("migrate", new.id, new.image)
+
+
+def out_of_date(machine: Machine) -> list[str]:
+    """Return the services that are missing, not as compose would make them now, or not healthy."""
+    wanted = {name: config_hash for name, config_hash in machine.wanted.items() if name != INIT}
+    return sorted(
+        name
+        for name, config_hash in wanted.items()
+        if name not in machine.found
+        or machine.found[name].hash != config_hash
+        or not machine.found[name].healthy
+    ) + sorted(name for name in machine.found if name not in machine.wanted)
+
+
+@operation()
+def up(*, settings: Settings, timeout: Seconds) -> Generator[Run]:
+    """Start what is out of date; at most ``timeout`` later all is healthy, or the deploy has failed."""
+    machine = look()
+    due = out_of_date(machine)
+    if machine.wanted and not due:
+        host.noop("every service runs as configured and is healthy")
+        return
+    yield Run("start", COMPOSE_FILE, str(settings.ui_port), str(timeout), "triggerer" if settings.triggerer else "")

@@ -1,0 +1,46 @@
+"""What a host runs, said to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.deploy import deploy
+from pyinfra.connectors.local import LocalConnector
+
+from deploy.configuration import CONFIGURATION_ROOT
+from deploy.machine import look
+from deploy.settings import Settings, current
+from deploy.stack import out_of_date
+
+
+@deploy("Status")
+def show() -> None:
+    """Say what runs, where the UI is and how to log in."""
+    report(name="Say what runs and where the UI is", settings=current())
+
+
+@operation()
+def report(*, settings: Settings) -> Generator[StringCommand]:
+    """Print the summary; change nothing."""
+    if host.state.is_executing:
+        machine = look()
+        due = out_of_date(machine)
+        state = f"not as wanted: {', '.join(due)}" if due else f"{len(machine.found)} services healthy"
+        host.log(f"Release {machine['current'] or 'none'}: {state if machine.found else 'nothing runs'}")
+        for line in _way_in(settings.ui_port):
+            host.log(line)
+    host.noop("only said what there is")
+    yield from ()
+
+
+def _way_in(port: int) -> list[str]:
+    if isinstance(host.connector, LocalConnector):
+        return [f"UI: http://localhost:{port}  log in as airflow / airflow"]
+    user = host.data.get("ssh_user")
+    address = f"{user}@{host.name}" if user else host.name
+    return [
+        f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {address}",
+        f"Log in as airflow; the password: ssh {address} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
+    ]

@@ -1,0 +1,32 @@
+#!/bin/bash
+# Starts PostgreSQL as the image of that name in the registry does, for an image built from Debian's packages:
+# honours POSTGRES_USER, POSTGRES_PASSWORD(_FILE), POSTGRES_DB and PGDATA; makes the cluster at the first start.
+set -euo pipefail
+
+if [ "$(id -u)" = 0 ]; then
+  install -d -o postgres -g postgres -m 0700 "$PGDATA"
+  # Read as root: the file of a secret may be closed to the user of the database.
+  if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
+    POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
+    export POSTGRES_PASSWORD
+    unset POSTGRES_PASSWORD_FILE
+  fi
+  exec setpriv --reuid postgres --regid postgres --init-groups -- "${BASH_SOURCE[0]}" "$@"
+fi
+
+user=${POSTGRES_USER:-postgres} database=${POSTGRES_DB:-${POSTGRES_USER:-postgres}}
+if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
+  : "${POSTGRES_PASSWORD:?is not set, nor is POSTGRES_PASSWORD_FILE}"
+  initdb --username="$user" --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust --auth-host=scram-sha-256 \
+    --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")
+  printf "\nhost all all all scram-sha-256\n" >>"$PGDATA/pg_hba.conf"
+  printf "password_encryption = 'scram-sha-256'\nlisten_addresses = '*'\n" >>"$PGDATA/postgresql.conf"
+  # On the socket only, so that nobody takes this for the real start.
+  pg_ctl --wait --options="-c listen_addresses=''" start
+  [ "$database" = postgres ] ||
+    psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username="$user" --dbname=postgres --set=database="$database" \
+      <<<'CREATE DATABASE :"database";'
+  pg_ctl --wait --mode=fast stop
+fi
+unset POSTGRES_PASSWORD
+exec "$@"
