@@ -1,0 +1,1 @@
+"""The command a user types, on disposable machines over SSH; looked at with ssh, HTTP, SQL and Docker."""

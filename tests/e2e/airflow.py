@@ -1,0 +1,73 @@
+"""The stack's API, as any HTTP client uses it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from .command import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .host import Host
+
+PASSWORD_FILE = "/etc/flights-mlops/secrets/admin_password"  # noqa: S105 - where it is, not what it is
+
+
+class Airflow:
+    """One stack's API, logged in as `airflow`."""
+
+    def __init__(self, url: str, password: str) -> None:
+        """Remember where it is; logging in is a step of its own."""
+        self.url, self.password = url, password
+        self.session = requests.Session()
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Ask the API for something."""
+        return self.session.request(method, f"{self.url}{path}", timeout=30, **options)
+
+    def log_in(self, password: str | None = None) -> int:
+        """Log in with the deployed password or another one; gives the status code."""
+        self.session.headers.pop("Authorization", None)
+        login = {"username": "airflow", "password": password or self.password}
+        answer = self.request("POST", "/auth/token", json=login)
+        if answer.status_code == requests.codes.created:
+            self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return answer.status_code
+
+    def get(self, path: str) -> Any:
+        """Return what is at a path of the API."""
+        answer = self.request("GET", f"/api/v2/{path}")
+        answer.raise_for_status()
+        return answer.json()
+
+    def wait_for_dag(self, dag: str, *, limit: float = 120) -> None:
+        """Wait until Airflow has found a DAG."""
+        until(f"the DAG {dag}", lambda: self.get(f"dags/{dag}"), limit=limit)
+
+    def run(self, dag: str, *, limit: float = 180) -> str:
+        """Trigger a DAG and wait until its run has ended, well or not; gives the run's id."""
+        self.wait_for_dag(dag)
+        answer = self.request("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
+        answer.raise_for_status()
+        run_id = str(answer.json()["dag_run_id"])
+        path = f"dags/{dag}/dagRuns/{run_id}"
+        until(f"the end of {path}", lambda: self.get(path)["state"] in {"success", "failed"}, limit=limit)
+        return run_id
+
+    def state(self, dag: str, run_id: str) -> str:
+        """Return what became of a run."""
+        return str(self.get(f"dags/{dag}/dagRuns/{run_id}")["state"])
+
+
+@contextmanager
+def airflow(host: Host, ui_port: int = 8080) -> Iterator[Airflow]:
+    """Reach a host's stack from here, logged in with the login that was deployed."""
+    password = host.fetch(PASSWORD_FILE).decode()
+    with host.tunnel(ui_port) as (address, port):
+        found = Airflow(f"http://{address}:{port}", password)
+        until("the login", lambda: found.log_in() == requests.codes.created)
+        yield found

@@ -1,0 +1,154 @@
+"""A disposable machine: a container that runs systemd and sshd, used as one uses a VM, over SSH."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .caches import Caches, answers, free_port
+from .command import ROOT, Finished, run, until
+from .host import PYINFRA, Host
+from .machine_image import image
+
+# What a container may do that is a VM to those inside. --privileged would ask for SYS_RESOURCE as well, which
+# the machine that runs the tests may not have itself.
+LIKE_A_VM = (
+    "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--device-cgroup-rule=a *:* rwm", "--cgroupns=private",
+    "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined", "--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
+    "--tmpfs=/run:rw,nosuid,nodev,exec,mode=755", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec,mode=1777",
+    "--volume=/var/lib/docker", "--volume=/var/lib/containerd", "--stop-signal=SIGRTMIN+3",
+)  # fmt: skip
+
+INVENTORY = """\
+vms = [
+    (
+        "{name}",
+        {{
+            "ssh_hostname": "127.0.0.1",
+            "ssh_port": {port},
+            "ssh_user": "{user}",
+            "ssh_key": "{directory}/id_ed25519",
+            "ssh_known_hosts_file": "{directory}/known_hosts",
+            "ssh_strict_host_key_checking": "yes",
+        }},
+    ),
+]
+"""
+
+
+@dataclass
+class Machine(Host):
+    """One machine; its user `debian` may use sudo, its user `guest` may not."""
+
+    name: str
+    suite: str
+    directory: Path
+    port: int = field(default_factory=free_port)
+
+    @property
+    def container(self) -> str:
+        """Name of the container; the number of this process keeps two test runs apart."""
+        return f"flights-e2e-{self.name}-{os.getpid()}"
+
+    @property
+    def inventory(self) -> Path:
+        """Inventory file that names this machine and nothing else."""
+        return self.directory / "inventory.py"
+
+    def start(self, caches: Caches, *, pip_configured: bool = False) -> None:
+        """Start it for the first time, and wait until systemd says it is up."""
+        self.directory.mkdir(parents=True)
+        key = self.directory / "id_ed25519"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+        given = {
+            "AUTHORIZED_KEY": key.with_suffix(".pub").read_text().strip(),
+            "APT_PROXY": caches.apt,
+            "PIP_INDEX": caches.python if pip_configured else "",
+            "PIP_TRUSTED": caches.address,
+        }
+        run([
+            "docker", "run", "--detach", f"--name={self.container}", f"--hostname={self.name}",
+            f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM,
+            *(f"--env={name}={value}" for name, value in given.items()), image(self.suite, caches.apt),
+        ])  # fmt: skip
+        until(f"host keys of {self.name}", self._note_host_keys)
+        self.write_inventory(self.inventory)
+        self.wait()
+
+    def _note_host_keys(self) -> bool:
+        """Learn the keys as from a provider's console, so that SSH can be strict about them."""
+        keys = run(["docker", "exec", self.container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"]).stdout
+        lines = [f"[127.0.0.1]:{self.port} {key}\n" for key in keys.splitlines()]
+        (self.directory / "known_hosts").write_text("".join(lines))
+        return len(lines) == 3
+
+    def write_inventory(self, path: Path, *, port: int | None = None, user: str = "debian") -> Path:
+        """Write such an inventory, or one that names another port or user."""
+        text = INVENTORY.format(name=self.name, port=port or self.port, user=user, directory=self.directory)
+        path.write_text(text)
+        return path
+
+    def wait(self) -> None:
+        """Wait until sshd answers and systemd has started all there is to start."""
+        until(f"{self.name} is up", lambda: self.run("systemctl is-system-running").stdout)
+
+    def ssh(self, *options: str) -> list[str | Path]:
+        """Return the ssh command that opens this machine."""
+        settings = (
+            "BatchMode=yes", "ConnectTimeout=10", "ExitOnForwardFailure=yes", "LogLevel=ERROR",
+            "StrictHostKeyChecking=yes", f"UserKnownHostsFile={self.directory / 'known_hosts'}",
+        )  # fmt: skip
+        return [
+            "ssh", "-F", "none", "-i", self.directory / "id_ed25519", "-p", str(self.port),
+            *(f"-o{setting}" for setting in settings), *options, "debian@127.0.0.1",
+        ]  # fmt: skip
+
+    def run(self, command: str, *, check: bool = True) -> Finished:
+        """Run a shell command as the user one logs in as."""
+        return run([*self.ssh(), command], check=check)
+
+    def fetch(self, path: str) -> bytes:
+        """Fetch a file, whoever it belongs to."""
+        command = [*self.ssh(), f"sudo cat {shlex.quote(path)}"]
+        return subprocess.run(command, capture_output=True, check=True).stdout
+
+    @contextmanager
+    def tunnel(self, port: int, host: str = "127.0.0.1") -> Iterator[tuple[str, int]]:
+        """Forward a local port to `host:port` as seen from the machine, by `ssh -L`."""
+        local = free_port()
+        command = self.ssh("-N", "-L", f"127.0.0.1:{local}:{host}:{port}")
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as forwarding:
+            try:
+                until("the tunnel", lambda: answers("127.0.0.1", local))
+                yield "127.0.0.1", local
+            finally:
+                forwarding.terminate()
+
+    def pyinfra(
+        self,
+        *arguments: str,
+        checkout: Path = ROOT,
+        inventory: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Finished:
+        """Type `pyinfra -y INVENTORY …` in a checkout of the project, and see what comes of it."""
+        command: list[str | Path] = [
+            PYINFRA,
+            "-y",
+            inventory or self.inventory,
+            *arguments,
+        ]
+        return run(command, check=False, cwd=checkout, env=env)
+
+    def reboot(self) -> None:
+        """Shut it down and start it again."""
+        run(["docker", "restart", "--time=120", self.container])
+        self.wait()
+
+    def destroy(self) -> None:
+        """Remove it with all it holds."""
+        run(["docker", "rm", "--force", "--volumes", self.container], check=False)

@@ -1,0 +1,100 @@
+"""Images of machines as a provider hands them out: Debian, systemd, sshd, a sudo user, and little else."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from .command import run
+
+VM = Path(__file__).parent / "vm"
+PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "libpam-systemd", "udev", "kmod",
+    "openssh-server", "sudo", "ca-certificates", "iproute2", "procps",
+)  # fmt: skip
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+PUBLIC_AUTHORITIES = Path("/usr/share/ca-certificates")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def image(suite: str, proxy: str) -> str:
+    """Name of the image of a `suite` machine, made first if it is missing or what goes into it changed."""
+    with tempfile.TemporaryDirectory() as directory:
+        rootfs = Path(directory) / "rootfs"
+        shutil.copytree(VM / "rootfs", rootfs)
+        write_sources(rootfs / "etc/apt", suite)
+        write_authorities(rootfs / "usr/local/share/ca-certificates")
+        name = f"flights-e2e-machine:{suite}-{fingerprint(rootfs)}"
+        if run(["docker", "image", "inspect", name], check=False).returncode:
+            tar = Path(directory) / "rootfs.tar"
+            bootstrap(suite, rootfs, tar, proxy)
+            run(["docker", "import", "--change", 'CMD ["/sbin/first-process"]', tar, name])
+    return name
+
+
+def bootstrap(suite: str, rootfs: Path, tar: Path, proxy: str) -> None:
+    """Write the root file system of a minimal `suite` with PACKAGES and the files in `rootfs` to `tar`."""
+    source = f"deb [signed-by={KEYRING}] {mirror('Debian')} {suite} main"
+    command: list[str | Path] = [
+        "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        f'--aptopt=Acquire::http::Proxy "{proxy}"', f"--customize-hook={VM / 'customize'}",
+        suite, tar, source,
+    ]  # fmt: skip
+    run(command, env={"ROOTFS": str(rootfs)})
+
+
+def write_sources(apt: Path, suite: str) -> None:
+    """Write apt sources as they are in the field.
+
+    Debian's cloud images read the mirrors from a list beside the sources (here: Debian 13); its installer
+    writes one line a suite (here: Debian 12).
+    """
+    archives = {
+        "debian": ("Debian", [suite, f"{suite}-updates"]),
+        "debian-security": ("Debian-Security", [f"{suite}-security"]),
+    }
+    if suite == "bookworm":
+        apt.mkdir(parents=True)
+        parts = [(mirror(label), part) for label, suites in archives.values() for part in suites]
+        (apt / "sources.list").write_text("".join(f"deb {address} {part} main\n" for address, part in parts))
+        return
+    stanzas = []
+    for directory in ("mirrors", "sources.list.d"):
+        (apt / directory).mkdir(parents=True)
+    for name, (label, suites) in archives.items():
+        (apt / f"mirrors/{name}.list").write_text(f"{mirror(label)}\n")
+        stanzas.append(
+            f"Types: deb\nURIs: mirror+file:///etc/apt/mirrors/{name}.list\n"
+            f"Suites: {' '.join(suites)}\nComponents: main\nSigned-By: {KEYRING}\n"
+        )
+    (apt / "sources.list.d/debian.sources").write_text("\n".join(stanzas))
+
+
+def mirror(label: str) -> str:
+    """Address of the archive called `label` in this machine's own apt sources."""
+    listed = run(["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)"]).stdout
+    found = re.search(rf"^{label} (\S+)$", listed, re.MULTILINE)
+    if not found:
+        raise LookupError(f"this machine's apt sources name no {label} archive; `apt-get update` first?")
+    if found[1].startswith("mirror+file:"):
+        return Path(found[1].removeprefix("mirror+file:")).read_text().split()[0]
+    return found[1]
+
+
+def write_authorities(directory: Path) -> None:
+    """Write the certificate authorities this machine trusts beside the public ones, as companies have."""
+    certificate = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
+    public = {path.read_text().strip() for path in PUBLIC_AUTHORITIES.rglob("*.crt")}
+    private = [found for found in certificate.findall(BUNDLE.read_text()) if found.strip() not in public]
+    directory.mkdir(parents=True)
+    for number, text in enumerate(private):
+        (directory / f"private-{number}.crt").write_text(text)
+
+
+def fingerprint(rootfs: Path) -> str:
+    """Twelve hex digits of everything that an image is made from."""
+    digest = hashlib.sha256(f"{PACKAGES}{mirror('Debian')}".encode())
+    for path in sorted([VM / "customize", *(path for path in rootfs.rglob("*") if path.is_file())]):
+        digest.update(f"{path.name}{path.stat().st_mode}".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
