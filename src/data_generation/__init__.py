@@ -1,0 +1,1 @@
+"""A seeded stand-in for the public flights table, which the project may not distribute."""

@@ -1,0 +1,71 @@
+"""Paths, parameters, atomic writes and logging, the same under DVC, Airflow and by hand.
+
+Nothing here imports more than the standard library and PyYAML: a DAG file may import it at every parse.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped,unused-ignore]  # PyYAML has no types of its own
+
+
+def project_root() -> Path:
+    """Return the directory that holds `src/`; in the containers it is read-only."""
+    return Path(__file__).resolve().parents[2]
+
+
+def data_dir() -> Path:
+    """Return where runs write: FLIGHTS_DATA_DIR, else `data/` below the project root; it need not exist."""
+    return Path(os.environ.get("FLIGHTS_DATA_DIR") or project_root() / "data").absolute()
+
+
+def load_params(section: str) -> dict[str, Any]:
+    """Return one section of params.yaml; raise ValueError, which names those there are, if it has none."""
+    path = project_root() / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if section not in params:
+        raise ValueError(f"{path} has no section {section!r}; it has: {', '.join(params)}")
+    return dict(params[section])
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; when the block ends well it becomes `path`, at once and on disk.
+
+    A reader of `path` sees the old content or the new, never half of it. After an exception the old content
+    stands and nothing is left beside it. Missing directories are made; modes are what the umask says.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, for a rename across file systems is a copy; tempfile's would be readable by us alone.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` atomically as indented JSON in UTF-8: the same content is the same bytes."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def configure_logging() -> None:
+    """Let a command say on standard error what the stages log; under Airflow its own handlers do that."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
