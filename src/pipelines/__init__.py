@@ -1,0 +1,1 @@
+"""The stages: each a function that DVC and Airflow call alike, and a command."""
