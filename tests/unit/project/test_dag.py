@@ -44,21 +44,17 @@ print("RESULT" + json.dumps(runs))
 """
 
 
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment of an Airflow of the tests' own, its database an SQLite file."""
-    home = tmp_path_factory.mktemp("airflow")
-    env = {key: value for key, value in project_environment().items() if not key.startswith("AIRFLOW")} | {
-        "AIRFLOW_HOME": str(home),
+@pytest.fixture
+def airflow(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of an Airflow of the test's own, without a database yet."""
+    env = {key: value for key, value in project_environment().items() if not key.startswith("AIRFLOW")}
+    return env | {
+        "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "PYTHONPATH": str(ROOT),
-        "FLIGHTS_DATA_DIR": str(home / "data"),
+        "FLIGHTS_DATA_DIR": str(tmp_path / "data"),
     }
-    subprocess.run(
-        ["airflow", "db", "migrate"], env=env, cwd=home, check=True, capture_output=True, timeout=120
-    )
-    return env
 
 
 def python(code: str, env: dict[str, str]) -> Any:
@@ -97,6 +93,8 @@ def test_dag_bag_finds_the_dag_and_its_wiring(airflow: dict[str, str]) -> None:
 
 def test_dag_runs_and_a_failed_gate_is_not_tried_again(airflow: dict[str, str]) -> None:
     """A run from nothing leaves table and report; once the raw file is bad, a run fails at its first try."""
+    migrate = ["airflow", "db", "migrate"]
+    subprocess.run(migrate, env=airflow, check=True, capture_output=True, timeout=120)
     runs = python(RUN, airflow)
     assert runs == [
         ["success", {"take_or_generate_raw": ["success", 1], "bronze": ["success", 1]}],
