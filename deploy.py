@@ -1,7 +1,7 @@
 """Put the flights-mlops Airflow stack on a host, bring it up to date, or repair it.
 
-    pyinfra inventory.py deploy.py            the whole, which is safe to repeat
-    pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
+pyinfra inventory.py deploy.py            the whole, which is safe to repeat
+pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
 """
 
 from deploy import base_image, credentials, engine, image, preflight, project, stack, status

@@ -35,7 +35,10 @@ RECIPES = {
         "python3.13,python3.13-venv,python3-venv,ca-certificates",
     ),
     "postgres:13": Recipe(
-        "flights-mlops-postgres:13-bullseye-debian-packages", "postgres", "bullseye", "postgresql-13,ca-certificates"
+        "flights-mlops-postgres:13-bullseye-debian-packages",
+        "postgres",
+        "bullseye",
+        "postgresql-13,ca-certificates",
     ),
 }
 
@@ -58,7 +61,8 @@ def chosen(image: str, settings: Settings, machine: Machine) -> str:
 def ensure() -> None:
     """Have the images of Python and PostgreSQL on the host."""
     settings = current()
-    for image in host.loop((settings.python_image, settings.postgres_image)):
+    images = (settings.python_image, settings.postgres_image)
+    for image in host.loop(images):  # type: ignore[no-untyped-call] # pyinfra has no types here
         provide(name=f"Provide {image}", image=image, settings=settings)
 
 

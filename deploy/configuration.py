@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 
 from deploy import release
 from deploy.release import File
@@ -23,7 +23,10 @@ COMPOSE_FILE = f"{PROJECT_ROOT}/airflow/docker-compose.yaml"
 IMAGE = "flights-mlops-airflow"
 
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
-LOCKS = {"airflow/requirements.txt": "requirements/image.txt", "airflow/installer.txt": "requirements/installer.txt"}
+LOCKS = {
+    "airflow/requirements.txt": "requirements/image.txt",
+    "airflow/installer.txt": "requirements/installer.txt",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         try:
             text = environment.get_template(f"{name}.j2").render(values)
         except TemplateError as error:
-            line = f" line {error.lineno}" if getattr(error, "lineno", None) else ""
+            line = f" line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
             raise ValueError(f"templates/{name}.j2{line} cannot be rendered: {error}.") from error
         files.append(File(name, text.encode()))
     return tuple(files)
@@ -107,6 +110,9 @@ def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Releas
     image = f"{IMAGE}:{release.image_tag(sources, placement.python_image)}"
     project = release.tracked_files(root)
     if lacking := release.missing(project):
-        raise ValueError(f"{root} has no {', no '.join(lacking)} that git tracks; a project needs {', '.join(release.REQUIRED_PATHS)}.")
+        raise ValueError(
+            f"{root} has no {', no '.join(lacking)} that git tracks; "
+            f"a project needs {', '.join(release.REQUIRED_PATHS)}."
+        )
     files = (*project, *sources, *render(settings, placement, image, root))
     return Release(release.identity(files), image, files)

@@ -13,7 +13,14 @@ from deploy.machine import look
 from deploy.script import Run
 
 # One file each, which compose mounts only where it is needed; the names are part of the compose template.
-NAMES = ("admin_password", "api_secret_key", "fernet_key", "jwt_secret", "postgres_password", "sql_alchemy_conn")
+NAMES = (
+    "admin_password",
+    "api_secret_key",
+    "fernet_key",
+    "jwt_secret",
+    "postgres_password",
+    "sql_alchemy_conn",
+)
 MODE = "400"
 
 

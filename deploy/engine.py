@@ -19,7 +19,10 @@ def install() -> None:
 
     From Docker's apt repository where that answers, else from the distribution's packages.
     """
-    serve(name="Install the Docker engine, compose and buildx, and start it", lock_timeout=current().apt_lock_timeout)
+    serve(
+        name="Install the Docker engine, compose and buildx, and start it",
+        lock_timeout=current().apt_lock_timeout,
+    )
 
 
 @operation()

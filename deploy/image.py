@@ -25,8 +25,11 @@ def index_url(settings: Settings, machine: Machine) -> str:
 
     Empty means pip's own default. An index on this machine's disk or loopback is none for the host.
     """
-    here = subprocess.run(  # noqa: S603 - a fixed command
-        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False
+    here = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = settings.python_index_url or machine["pip.index"] or here.stdout.strip()
     return found if found.startswith(("http://", "https://")) else ""
@@ -65,10 +68,10 @@ def make(*, settings: Settings) -> Generator[Run]:
 
 @operation()
 def remove() -> Generator[Run]:
-    """Ask the releases on the host which image each runs on, and remove the others."""
+    """Remove the images that were built for releases which are gone."""
     machine = look()
-    ours = [name for name in machine.images if name.startswith(f"{configuration.IMAGE}:i-")]
-    if len(ours) <= 1:
-        host.noop("there is no Airflow image but the one in use")
-        return
-    yield Run("prune_images", configuration.IMAGE)
+    built = [name for name in machine.images if name.startswith(f"{configuration.IMAGE}:i-")]
+    if unused := sorted(set(built) - set(machine.releases.values())):
+        yield Run("prune_images", *unused)
+    else:
+        host.noop("every Airflow image is one that a release runs on")

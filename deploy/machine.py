@@ -49,8 +49,8 @@ class Machine:
     """Image ids by name:tag."""
     directories: dict[str, Kept] = field(default_factory=dict)
     secrets: dict[str, Kept] = field(default_factory=dict)
-    releases: tuple[str, ...] = ()
-    """The releases on the host, the newest last."""
+    releases: dict[str, str] = field(default_factory=dict)
+    """The Airflow image of each release on the host, the newest release last."""
     wanted: dict[str, str] = field(default_factory=dict)
     """Compose's hash of the configuration of each service of the current release."""
     found: dict[str, Container] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Machine:
 
     @property
     def uid(self) -> int:
-        """The user id the stack runs as: the owner of what it has written, else the login user's, never root's."""
+        """The user id the stack runs as: of whoever owns its data, else the login user's, never root's."""
         owner = self.directories["data"].uid if "data" in self.directories else 0
         return owner or self.number("login.uid") or DEFAULT_UID
 
@@ -80,7 +80,7 @@ def parse(lines: Iterable[str]) -> Machine:
     values: dict[str, str] = {}
     images, wanted = {}, {}
     directories, secrets, found = {}, {}, {}
-    releases: list[tuple[int, str]] = []
+    releases: list[tuple[int, str, str]] = []
     for line in lines:
         match line.split(" "):
             case ["image", name, image]:
@@ -89,15 +89,16 @@ def parse(lines: Iterable[str]) -> Machine:
                 directories[name] = Kept(int(uid), mode)
             case ["secret", name, uid, mode, size]:
                 secrets[name] = Kept(int(uid), mode, int(size))
-            case ["release", made, name]:
-                releases.append((int(made), name))
+            case ["release", made, name, image]:
+                releases.append((int(made), name, image))
             case ["wanted", name, config_hash]:
                 wanted[name] = config_hash
             case ["found", name, config_hash, image, state, health]:
                 found[name] = Container(config_hash, image, state, health)
             case [key, *rest]:
                 values[key] = " ".join(rest)
-    return Machine(values, images, directories, secrets, tuple(name for _, name in sorted(releases)), wanted, found)
+    by_age = {name: image for _, name, image in sorted(releases)}
+    return Machine(values, images, directories, secrets, by_age, wanted, found)
 
 
 class Look(FactBase[Machine]):
@@ -122,6 +123,9 @@ def look() -> Machine:
     kept = host.connector_data.get(script.SEEN)
     if not isinstance(kept, tuple) or kept[0] != host.state.current_stage:
         settings, _ = of_host()
-        kept = host.state.current_stage, host.get_fact(Look, ui_port=settings.ui_port, _sudo=script.needs_sudo(host))
+        kept = (
+            host.state.current_stage,
+            host.get_fact(Look, ui_port=settings.ui_port, _sudo=script.needs_sudo(host)),
+        )
         host.connector_data[script.SEEN] = kept
     return cast("Machine", kept[1])

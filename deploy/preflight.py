@@ -1,4 +1,4 @@
-"""Refuse early: all that is wrong with the inventory, the project or the host at once, with nothing changed."""
+"""Refuse early: all that is wrong with inventory, project or host at once, with nothing changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "
 ARCHITECTURES = {"amd64", "arm64"}
 # The idle stack takes 0.8 GiB, and a task as much as it likes; a machine sold with 2 GB shows a little less.
 MEMORY_MIB = 1800
-# For packages, base images, the Airflow image and the cache of its build; docs/performance.md has the figures.
+# For packages, base images, the Airflow image and its build; docs/performance.md has the figures.
 DISK_MIB_FIRST = 5120
 DISK_MIB_LATER = 1024
 
@@ -65,18 +65,20 @@ def machine_faults(machine: Machine, settings: Settings) -> list[str]:
     """Return what keeps the stack from running on a machine, a sentence each."""
     faults = []
     if (machine["os.id"], machine["os.version"]) not in SYSTEMS:
-        faults.append(f"{machine['os.name']} is not supported; use Debian 12 or 13, or Ubuntu 22.04 or 24.04.")
+        faults.append(
+            f"{machine['os.name']} is not supported; use Debian 12 or 13, or Ubuntu 22.04 or 24.04."
+        )
     if machine["architecture"] not in ARCHITECTURES:
         faults.append(f"the architecture {machine['architecture']} is not supported; use amd64 or arm64.")
     if (memory := machine.number("memory.kib") // 1024) < MEMORY_MIB:
         faults.append(f"{memory} MiB of memory are too little; the stack needs {MEMORY_MIB} MiB.")
     needed = DISK_MIB_LATER if machine["current"] else DISK_MIB_FIRST
     if (free := machine.number("disk.kib") // 1024) < needed:
-        faults.append(f"{free} MiB free under /var/lib are too little; {needed} MiB are needed, make room or add a disk.")
-    if holder := machine["port.holder"]:
         faults.append(
-            f"port {settings.ui_port} is taken by {holder}; stop it, or choose another with the setting ui_port."
+            f"{free} MiB free under /var/lib are too little, {needed} MiB needed: make room, or add a disk."
         )
+    if holder := machine["port.holder"]:
+        faults.append(f"port {settings.ui_port} is taken by {holder}; stop it, or set ui_port to another.")
     return faults
 
 

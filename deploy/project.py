@@ -40,7 +40,7 @@ def wanted() -> Release:
 
 @deploy("Project")
 def upload() -> None:
-    """Have the release on the host, whole, and the directories that runs write to; what runs is not touched."""
+    """Have the release, whole, and the directories that runs write to; what runs is not touched."""
     directories(name="Make the directories that runs write to")
     transfer(name="Upload the release")
 

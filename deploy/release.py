@@ -37,13 +37,16 @@ def tracked_files(root: Path) -> tuple[File, ...]:
     ``root`` is not a git checkout.
     """
     listed = subprocess.run(  # noqa: S603 - a fixed command
-        ["git", "-C", str(root), "ls-files", "-z", "--", *PROJECT_PATHS],  # noqa: S607 - the user's git, found on PATH
+        ["git", "-C", str(root), "ls-files", "-z", "--", *PROJECT_PATHS],  # noqa: S607 - the user's git
         capture_output=True,
         check=False,
     )
     if listed.returncode:
         reason = listed.stderr.decode().strip().splitlines()
-        raise ValueError(f"{root} cannot be read with git ({reason[0] if reason else 'no reason given'}); deploy from a git checkout.")
+        raise ValueError(
+            f"git cannot read {root} ({reason[0] if reason else 'it gave no reason'}); "
+            "deploy from a git checkout."
+        )
     names = sorted(name for name in listed.stdout.decode().split("\0") if name)
     return tuple(_read(root, name) for name in names if os.path.lexists(root / name))
 
@@ -83,7 +86,10 @@ def image_tag(files: Iterable[File], python_image: str) -> str:
 def archive(files: Iterable[File]) -> bytes:
     """Return the files as a gzipped tar; the same files give the same bytes, on any machine."""
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         for file in sorted(files):
             member = tarfile.TarInfo(file.path)
             if file.is_link:

@@ -1,4 +1,4 @@
-"""The shell scripts that read and change a host: streamed to it as one command, nothing of them stays there."""
+"""The shell scripts that read and change a host: sent as one command, nothing of them stays there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _words(name: str, arguments: tuple[str, ...], *, prelude: bool) -> list[Any]
 
 
 class Run(StringCommand):
-    """A script that changes the host, as root: its output is shown as it comes, and what was seen is forgotten.
+    """A script that changes the host, as root: its output is shown as it comes, what was seen is forgotten.
 
     pyinfra shows output only with -vvv, or all at once after a failure; a build of minutes must show
     that it goes on. ``text`` goes to the script on standard input, the way for what is large, and for

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     """Port of the UI and API on the host's loopback address."""
 
     base_images: Literal["auto", "registry", "debian"] = "auto"
-    """Where the two base images come from: the registry, Debian's packages, or whichever answers first."""
+    """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
 
     python_image: str = Field("python:3.13-slim-trixie", min_length=1)
     """Image that the Airflow image is built from, by its name in the registry."""
@@ -53,7 +53,7 @@ class Settings(BaseModel):
     """Debian mirror for building base images; by default the one that the host's own apt sources name."""
 
     python_index_url: str | None = Field(None, pattern=r"^https?://\S+$")
-    """Python package index for building the image; by default what pip is told on the host, else here."""
+    """Python package index for the build; by default the one pip is told of on the host, else here."""
 
     parallelism: int = Field(8, ge=1, le=512)
     """How many tasks the scheduler runs at once. It forks as many workers at its start."""
@@ -65,7 +65,7 @@ class Settings(BaseModel):
     """How often the DAG processor looks for new files, in seconds."""
 
     airflow_env: dict[str, str] = {}
-    """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for every Airflow service. No secrets."""
+    """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for all its services. No secrets."""
 
     log_max_size: str = Field("10m", pattern=r"^[1-9][0-9]*[kmg]$")
     """How large one log file of a container may grow before it is rotated."""
@@ -90,7 +90,11 @@ class Settings(BaseModel):
     def _airflow_names_only(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value:
             if not name.startswith("AIRFLOW__") or name in OWNED_BY_THE_STACK:
-                owned = "is set by the stack itself" if name in OWNED_BY_THE_STACK else "is not AIRFLOW__SECTION__KEY"
+                owned = (
+                    "is set by the stack itself"
+                    if name in OWNED_BY_THE_STACK
+                    else "is not AIRFLOW__SECTION__KEY"
+                )
                 raise ValueError(f"{name} {owned}")
         return value
 
@@ -124,7 +128,8 @@ def _sentence(error: Any, where: str) -> str:
 def of_host() -> tuple[Settings, list[str]]:
     """Read the settings of the host in context, and their faults; pyinfra's own keys are left out."""
     pyinfras = {name for name, _ in all_global_arguments()} | set(host.connector.data_cls.__annotations__)
-    data = {key: value for key, value in host.data.dict().items() if key not in pyinfras}
+    given = host.data.dict()  # type: ignore[no-untyped-call] # pyinfra has no types here
+    data = {key: value for key, value in given.items() if key not in pyinfras}
     return load(data, where=host.name)
 
 

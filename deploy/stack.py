@@ -14,8 +14,6 @@ from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Seconds, Settings, current
 
-INIT = "airflow-init"
-
 
 @deploy("Database")
 def migrate() -> None:
@@ -27,7 +25,11 @@ def migrate() -> None:
 def start() -> None:
     """Bring every service up, and wait until each says that it is healthy."""
     settings = current()
-    up(name="Start the services and wait until they are healthy", settings=settings, timeout=settings.start_timeout)
+    up(
+        name="Start the services and wait until they are healthy",
+        settings=settings,
+        timeout=settings.start_timeout,
+    )
 
 
 @operation()
@@ -41,15 +43,17 @@ def initialise() -> Generator[Run]:
 
 
 def out_of_date(machine: Machine) -> list[str]:
-    """Return the services that are missing, not as compose would make them now, or not healthy."""
-    wanted = {name: config_hash for name, config_hash in machine.wanted.items() if name != INIT}
-    return sorted(
-        name
-        for name, config_hash in wanted.items()
-        if name not in machine.found
-        or machine.found[name].hash != config_hash
-        or not machine.found[name].healthy
-    ) + sorted(name for name in machine.found if name not in machine.wanted)
+    """Return the services that are missing, not as compose would make them now, not healthy, or too many."""
+    airflow_image = machine.images.get(machine.releases.get(machine["current"], ""))
+
+    def is_due(name: str, config_hash: str) -> bool:
+        found = machine.found.get(name)
+        if found is None or found.hash != config_hash or not found.healthy:
+            return True
+        return name.startswith("airflow-") and found.image != airflow_image
+
+    due = [name for name, config_hash in machine.wanted.items() if is_due(name, config_hash)]
+    return sorted([*due, *(machine.found.keys() - machine.wanted.keys())])
 
 
 @operation()
@@ -60,4 +64,6 @@ def up(*, settings: Settings, timeout: Seconds) -> Generator[Run]:
     if machine.wanted and not due:
         host.noop("every service runs as configured and is healthy")
         return
-    yield Run("start", COMPOSE_FILE, str(settings.ui_port), str(timeout), "triggerer" if settings.triggerer else "")
+    yield Run(
+        "start", COMPOSE_FILE, str(settings.ui_port), str(timeout), "triggerer" if settings.triggerer else ""
+    )

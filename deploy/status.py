@@ -42,5 +42,5 @@ def _way_in(port: int) -> list[str]:
     address = f"{user}@{host.name}" if user else host.name
     return [
         f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {address}",
-        f"Log in as airflow; the password: ssh {address} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
+        f"Log in as airflow; password: ssh {address} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
     ]

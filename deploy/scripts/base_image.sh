@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Provides one base image: pulled, or built from Debian's packages. Standard input: PostgreSQL's entrypoint.
 source=$1 image=$2 name=$3 kind=$4 suite=$5 packages=$6 mirror=$7
-here=${HOSTNAME:-this host}
 
 if [ "$source" != debian ]; then
   echo "Asking the registry for $image"
@@ -15,9 +14,6 @@ if [ "$source" != debian ]; then
   echo "The registry does not answer: building $name from Debian's packages"
 fi
 
-repository() { # the address of the first package repository with that label among the host's apt sources
-  apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1|//p" | head -n 1
-}
 security=
 if [ -z "$mirror" ]; then
   mirror=$(repository Debian)
@@ -62,14 +58,13 @@ case $kind in
     options+=(
       '--essential-hook=mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"'
       "--customize-hook=copy-in $work/docker-entrypoint.sh /usr/local/bin/"
-      '--customize-hook=install -d -o postgres -g postgres -m 3777 "$1/var/run/postgresql"'
     )
     changes+=(
       --change 'ENV PATH=/usr/local/bin:/usr/lib/postgresql/13/bin:/usr/bin:/bin:/usr/sbin:/sbin'
       --change 'ENV PGDATA=/var/lib/postgresql/data'
       --change 'VOLUME /var/lib/postgresql/data'
       --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]'
-      --change 'STOPSIGNAL SIGINT' --change 'EXPOSE 5432'
+      --change 'EXPOSE 5432'
     )
     ;;
 esac

@@ -2,6 +2,7 @@
 # Makes a Docker engine serve, with compose v2 and buildx. Arguments: seconds to wait for apt's locks.
 lock_timeout=$1
 exec 3>&1 # for what has to be seen although the output is captured
+# shellcheck source=/dev/null
 . /etc/os-release
 sources=/etc/apt/sources.list.d preferences=/etc/apt/preferences.d keyrings=/etc/apt/keyrings
 
@@ -11,7 +12,7 @@ lock_holder() {
   for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
     [ ! -e "$file" ] || awk -v inode="$(stat -c %i "$file")" \
       '{ count = split($6, at, ":") } $2 != "->" && at[count] == inode { print $5 }' /proc/locks
-  done | head -n 1
+  done | awk 'NR == 1'
 }
 
 wait_for_apt() {
@@ -19,7 +20,7 @@ wait_for_apt() {
   while holder=$(lock_holder) && [ -n "$holder" ]; do
     name="$(cat "/proc/$holder/comm" 2>/dev/null || echo 'a process that is gone') (pid $holder)"
     ((SECONDS - start < lock_timeout)) ||
-      fail "apt's lock on ${HOSTNAME:-this host} is still held by $name after $lock_timeout s; let it finish, then run the deploy again."
+      fail "apt's lock on $here is still held by $name after $lock_timeout s; let it finish, then run the deploy again."
     if ((SECONDS - shown >= 10)); then
       echo "Waiting for $name to release apt's lock, up to $lock_timeout s"
       shown=$SECONDS
@@ -38,7 +39,7 @@ install_packages() {
   local log
   log=$(apt_get install --yes --no-install-recommends "$@") || {
     tail -n 20 <<<"$log"
-    fail "$* could not be installed on ${HOSTNAME:-this host}; apt's own message is above."
+    fail "$* could not be installed on $here; apt's own message is above."
   }
 }
 
@@ -62,7 +63,7 @@ Components: stable
 Architectures: $(dpkg --print-architecture)
 Signed-By: $keyrings/docker.asc
 END
-  apt_get update || fail "the package lists of ${HOSTNAME:-this host} could not be read after $sources/docker.sources was added; see apt's message above."
+  apt_get update || fail "the package lists of $here could not be read after $sources/docker.sources was added; see apt's message above."
 }
 
 # Debian 12 has no compose v2 and no buildx: these four come from Debian 13, and nothing else does.
@@ -70,7 +71,7 @@ packages_from_trixie() {
   local mirror security
   mirror=$(repository Debian)
   security=$(repository Debian-Security)
-  [ -n "$mirror" ] || fail "${HOSTNAME:-this host} has no Debian mirror in its apt sources to take Debian 13's docker-compose from; add one."
+  [ -n "$mirror" ] || fail "$here has no Debian mirror in its apt sources to take Debian 13's docker-compose from; add one."
   cat >"$preferences/flights-mlops-trixie" <<'END'
 Package: *
 Pin: release o=Debian,n=trixie*
@@ -84,11 +85,7 @@ END
     printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$mirror"
     [ -z "$security" ] || printf '\nTypes: deb\nURIs: %s\nSuites: trixie-security\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$security"
   } >"$sources/flights-mlops-trixie.sources"
-  apt_get update || fail "the package lists of ${HOSTNAME:-this host} could not be read after $sources/flights-mlops-trixie.sources was added; see apt's message above."
-}
-
-repository() {
-  apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1|//p" | head -n 1
+  apt_get update || fail "the package lists of $here could not be read after $sources/flights-mlops-trixie.sources was added; see apt's message above."
 }
 
 distribution_packages() {
@@ -112,7 +109,7 @@ start_engine() {
   until serves; do
     if ((SECONDS - start > 60)); then
       journalctl --no-pager --unit docker --lines 20 2>/dev/null || tail -n 20 /var/log/docker.log
-      fail "the Docker engine on ${HOSTNAME:-this host} does not answer after 60 s; its log is above."
+      fail "the Docker engine on $here does not answer after 60 s; its log is above."
     fi
     sleep 1
   done
@@ -120,7 +117,7 @@ start_engine() {
 
 if ! serves; then
   echo "Reading the package lists"
-  apt_get update || fail "the package lists of ${HOSTNAME:-this host} could not be read; see apt's message above."
+  apt_get update || fail "the package lists of $here could not be read; see apt's message above."
   install_packages ca-certificates
   if dpkg-query --show --showformat '${db:Status-Abbrev}' docker.io docker-ce 2>/dev/null | grep -q '^i'; then
     echo "Docker is installed and does not serve: starting it"
@@ -143,7 +140,7 @@ if ! docker compose version >/dev/null 2>&1 || ! docker buildx version >/dev/nul
   else
     [ "$ID:$VERSION_ID" != debian:12 ] || packages_from_trixie
     [ "$ID:$VERSION_ID" = debian:12 ] || apt_get update
-    read -ra packages < <(distribution_packages | tr ' ' '\n' | grep -E 'compose|buildx' | tr '\n' ' ')
+    mapfile -t packages < <(distribution_packages | tr ' ' '\n' | grep -E 'compose|buildx')
     install_packages "${packages[@]}"
   fi
 fi

@@ -10,11 +10,11 @@ if [ "$presence" = missing ]; then
   root=$project/releases/$release
   log=$(mktemp)
   trap 'rm -f "$log"' EXIT
-  # Of BuildKit's output, the steps and what they print themselves, without its bookkeeping.
+  # Of BuildKit's output, the steps and what they print, without its bookkeeping and uv's list of packages.
   BUILD_CONTEXT=$root docker compose --progress plain -f "$root/airflow/docker-compose.yaml" build airflow-webserver 2>&1 |
-    tee "$log" | sed --unbuffered -nE '/^#[0-9]+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ )/p' || {
+    tee "$log" | sed --unbuffered -nE '/^#[0-9]+ [0-9.]+  [+-] /d; /^#[0-9]+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ )/p' || {
     tail -n 30 "$log"
-    fail "$image could not be built on ${HOSTNAME:-this host}; the last lines of the build are above. What runs was not touched."
+    fail "$image could not be built on $here; the last lines of the build are above. What runs was not touched."
   }
 fi
 docker tag "$image" "$latest"

@@ -9,6 +9,7 @@ project=/opt/flights-mlops state=/var/lib/flights-mlops configuration=/etc/fligh
 
 system() {
   (
+    # shellcheck source=/dev/null
     . /etc/os-release
     printf 'os.id %s\nos.version %s\nos.name %s\n' "${ID:-unknown}" "${VERSION_ID:-}" "${PRETTY_NAME:-an unknown system}"
   )
@@ -59,7 +60,8 @@ files() {
     [ ! -f "$path" ] || printf 'secret %s %s\n' "${path##*/}" "$(stat -c '%u %a %s' "$path")"
   done
   for path in "$project"/releases/r-*; do
-    [ ! -d "$path" ] || printf 'release %s %s\n' "$(stat -c '%Y' "$path")" "${path##*/}"
+    [ ! -d "$path" ] || printf 'release %s %s %s\n' "$(stat -c '%Y' "$path")" "${path##*/}" \
+      "$(sed -nE "s/^AIRFLOW_IMAGE='(.*)'/\1/p" "$path/airflow/.env")"
   done
   printf 'current %s\n' "$(basename "$(readlink "$project/current")")"
   printf 'index.digest %s\n' "$(sha256sum < "$configuration/index.env" | cut -d ' ' -f 1)"

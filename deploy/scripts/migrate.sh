@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Runs airflow-init of a release. Arguments: the release, its image. The mark is written by success only.
 release=$1 image=$2
-here=${HOSTNAME:-this host}
 compose=(docker compose --progress plain -f "$project/releases/$release/airflow/docker-compose.yaml" --profile init)
 rm -f "$state/.migrated"
 echo "Starting the database"

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Brings the services up and waits for them. Arguments: compose file, the UI's port, seconds to wait, optional services.
 compose_file=$1 port=$2 timeout=$3 optional=$4
-here=${HOSTNAME:-this host}
 compose=(docker compose --progress plain -f "$compose_file")
 parts=(metadatabase scheduler dag_processor ${optional:+"$optional"})
 
@@ -16,14 +15,14 @@ unwell() {
 # The parts of Airflow that its API does not call healthy; its status code is 200 whatever they are.
 unhealthy_parts() {
   local body part
-  body=$(exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /api/v2/monitor/health HTTP/1.0\r\n\r\n' >&3 && timeout 15 cat <&3) 2>/dev/null || true
+  body=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /api/v2/monitor/health HTTP/1.0\r\n\r\n' >&3 && timeout 15 cat <&3) || true
   for part in "${parts[@]}"; do
     grep -qE "\"$part\":\{[^}]*\"status\":\"healthy\"" <<<"$body" || printf '%s ' "$part"
   done
 }
 
 "${compose[@]}" up --detach --remove-orphans || fail "compose could not start the services on $here; its message is above."
-start=$SECONDS said=
+start=$SECONDS said='' said_at=0
 while services=$(unwell) parts_left=$(unhealthy_parts) && [ -n "$services$parts_left" ]; do
   if ((SECONDS - start > timeout)); then
     for id in $("${compose[@]}" ps --all --quiet); do
@@ -32,9 +31,11 @@ while services=$(unwell) parts_left=$(unhealthy_parts) && [ -n "$services$parts_
     done
     fail "not healthy on $here after $timeout s: ${services:-$parts_left}; the logs are above."
   fi
-  waits="Waiting for ${services:-Airflow's own report of: $parts_left}"
-  [ "$waits" = "$said" ] || echo "$waits"
-  said=$waits
-  sleep 1
+  waits="Waiting for ${services:-the health report of $parts_left}"
+  if [ "$waits" != "$said" ] || ((SECONDS - said_at >= 30)); then
+    echo "$waits, $((SECONDS - start)) s of at most $timeout"
+    said=$waits said_at=$SECONDS
+  fi
+  sleep 2
 done
 echo "Every service is healthy"

@@ -9,7 +9,7 @@ install -d -m 0755 "$partial"
 trap 'rm -rf "$partial"' EXIT
 # The time of arrival, not of the archive: the DAG processor looks at it to see what is new.
 base64 --decode | tar --extract --gzip --touch --no-same-owner --same-permissions --directory "$partial" ||
-  fail "the release $id did not arrive whole on ${HOSTNAME:-this host}; run the deploy again."
+  fail "the release $id did not arrive whole on $here; run the deploy again."
 chmod -R u=rwX,go=rX "$partial"
 # Validated before anything uses it: a release that has its name has passed.
 docker compose -f "$partial/airflow/docker-compose.yaml" --profile init config --quiet ||

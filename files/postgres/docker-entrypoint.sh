@@ -5,6 +5,7 @@ set -euo pipefail
 
 if [ "$(id -u)" = 0 ]; then
   install -d -o postgres -g postgres -m 0700 "$PGDATA"
+  install -d -o postgres -g postgres -m 3777 /var/run/postgresql
   # Read as root: the file of a secret may be closed to the user of the database.
   if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
     POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
@@ -17,16 +18,22 @@ fi
 user=${POSTGRES_USER:-postgres} database=${POSTGRES_DB:-${POSTGRES_USER:-postgres}}
 if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
   : "${POSTGRES_PASSWORD:?is not set, nor is POSTGRES_PASSWORD_FILE}"
-  initdb --username="$user" --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust --auth-host=scram-sha-256 \
-    --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")
-  printf "\nhost all all all scram-sha-256\n" >>"$PGDATA/pg_hba.conf"
-  printf "password_encryption = 'scram-sha-256'\nlisten_addresses = '*'\n" >>"$PGDATA/postgresql.conf"
+  # Made aside and moved, PG_VERSION last: a start that is cut short leaves none, and is made anew.
+  new=$PGDATA/.new
+  find "$PGDATA" -mindepth 1 -delete
+  initdb --pgdata="$new" --username="$user" --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust \
+    --auth-host=scram-sha-256 --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")
+  printf "\nhost all all all scram-sha-256\n" >>"$new/pg_hba.conf"
+  printf "password_encryption = 'scram-sha-256'\nlisten_addresses = '*'\n" >>"$new/postgresql.conf"
   # On the socket only, so that nobody takes this for the real start.
-  pg_ctl --wait --options="-c listen_addresses=''" start
+  pg_ctl --pgdata="$new" --wait --options="-c listen_addresses=''" start
   [ "$database" = postgres ] ||
     psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username="$user" --dbname=postgres --set=database="$database" \
       <<<'CREATE DATABASE :"database";'
-  pg_ctl --wait --mode=fast stop
+  pg_ctl --pgdata="$new" --wait --mode=fast stop
+  find "$new" -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv --target-directory="$PGDATA" {} +
+  mv "$new/PG_VERSION" "$PGDATA"
+  rmdir "$new"
 fi
 unset POSTGRES_PASSWORD
 exec "$@"
