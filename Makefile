@@ -44,6 +44,28 @@ venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
 deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
 	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local
 
+test: lint unit e2e ## all that CI runs
+
+lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
+	@$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/mypy deploy.py # by its name: the package of that name hides it
+	# A script of deploy/scripts is checked as it runs: behind the prelude, look.sh alone.
+	for script in $(filter-out %/prelude.sh %/look.sh,$(wildcard deploy/scripts/*.sh)); do
+	  cat deploy/scripts/prelude.sh "$$script" | $(BIN)/shellcheck - || {
+	    echo "in $$script, lines counted from the top of deploy/scripts/prelude.sh" >&2; exit 1; }
+	done
+	$(BIN)/shellcheck deploy/scripts/look.sh .ci/run files/airflow/healthcheck files/postgres/docker-entrypoint.sh
+	$(BIN)/hadolint files/airflow/Dockerfile
+	$(BIN)/yamllint --strict dvc.yaml params.yaml
+
+unit: $(VENV)/.dev ## run the tests that need no machine
+	@$(BIN)/pytest tests/unit --numprocesses 2
+
+e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
+	@$(BIN)/pytest tests/e2e
+
 lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	@lock() { UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2329 # each script uses some of these functions
 # Runs before every script of this folder. All output goes one way, so that it appears in order.
 set -Eeuo pipefail
 exec 2>&1
