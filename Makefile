@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # uv reads no pip configuration: it is told the index that pip would ask, and trusts the CAs the system trusts.
-UV_INSTALL = index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true); \
+UV_INSTALL = index=$$($(BIN)/python -m pip config list | sed -nE "s/^(global|install|:env:)\.index-url='(.+)'$$/\2/p" | tail -n 1); \
 	UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV) \
 	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --requirement
 
