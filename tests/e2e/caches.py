@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -67,9 +68,13 @@ def python_cache(address: str) -> Iterator[str]:
 
 
 def pip_index() -> str:
-    """Return the index this machine's pip is told to use, or nothing."""
-    python = ROOT / ".venv/bin/python"
-    return run([python, "-m", "pip", "config", "get", "global.index-url"], check=False).stdout.strip()
+    """Return the index this machine's pip is told to use, or nothing.
+
+    `pip config get` would not do: it reads the user's own file and no other.
+    """
+    listed = run([ROOT / ".venv/bin/python", "-m", "pip", "config", "list"]).stdout
+    found = re.search(r"^(:env:|global|install)\.index-url='(.+)'$", listed, re.MULTILINE)
+    return found[2] if found else ""
 
 
 def free_port(address: str = "127.0.0.1") -> int:

@@ -32,7 +32,13 @@ def run(
 ) -> Finished:
     """Run a command, with `env` added to the environment; its output is in the answer and in the error."""
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=cwd, env=os.environ | (env or {})
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=os.environ | (env or {}),
     )
     if check and done.returncode:
         words = shlex.join(map(str, command))

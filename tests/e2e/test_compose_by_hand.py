@@ -1,0 +1,25 @@
+"""The three commands of the documentation, typed on the host."""
+
+from .airflow import airflow
+from .command import until
+from .containers import health
+from .machine import Machine
+
+COMPOSE = "cd /opt/flights-mlops && sudo docker compose -f airflow/docker-compose.yaml"
+
+
+def test_the_three_compose_commands_work_by_hand(trixie: Machine) -> None:
+    """After a `down`, they bring a stack up that runs the pipeline, and a deploy finds nothing to do."""
+    trixie.deploy()
+    trixie.run(f"{COMPOSE} down")
+    assert health(trixie) == {}
+
+    trixie.run(f"{COMPOSE} build")
+    said = trixie.run(f"{COMPOSE} up airflow-init")
+    assert "exited with code 0" in said.stdout + said.stderr
+    trixie.run(f"{COMPOSE} up -d")
+
+    until("every service is healthy", lambda: set(health(trixie).values()) == {"healthy"}, limit=240)
+    with airflow(trixie) as api:
+        assert api.state("flights_bronze", api.run("flights_bronze")) == "success"
+    trixie.run(f"{COMPOSE} rm --force --stop airflow-init")

@@ -1,0 +1,173 @@
+"""Bad input: each fault is one clear line, all at once, and nothing was changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .caches import free_port
+from .checkout import Checkout
+from .command import ROOT
+from .machine import Machine
+from .test_second_deploy import BY_OTHERS
+
+EVERYTHING = "find /etc /opt /usr /var/lib /home -xdev -printf '%p %i %T@ %C@\\n' | sort"
+UBUNTU = 'ID=ubuntu\nVERSION_ID="20.04"\nVERSION_CODENAME=focal\nPRETTY_NAME="Ubuntu 20.04.6 LTS"\n'
+SMALL = "MemTotal:         500000 kB\nMemFree:          400000 kB\nMemAvailable:     450000 kB\n"
+
+
+def everything(machine: Machine) -> set[str]:
+    """Return all files a deploy could touch, with their times; the machine's own book-keeping left out."""
+    kept = machine.sudo(EVERYTHING).stdout.splitlines()
+    return {
+        line for line in kept if not line.startswith((*BY_OTHERS, "/var/lib/systemd", "/var/lib/private"))
+    }
+
+
+def refusal(
+    machine: Machine, *arguments: str, checkout: Path = ROOT, inventory: Path | None = None
+) -> list[str]:
+    """Deploy and be refused; gives what was said, line by line, having seen that nothing changed."""
+    before = everything(machine)
+    done = machine.pyinfra("deploy.py", *arguments, checkout=checkout, inventory=inventory)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert "Traceback" not in said
+    assert sorted(everything(machine) ^ before) == []
+    return said.splitlines()
+
+
+def matching(lines: list[str], *words: str) -> list[str]:
+    """Return the lines that have all of these words."""
+    return [line for line in lines if all(word in line for word in words)]
+
+
+@contextmanager
+def covered(machine: Machine, path: str, text: str) -> Iterator[None]:
+    """Have a file of the machine read differently."""
+    machine.sudo(f"cat >/run/cover <<'END'\n{text}END\nmount --bind /run/cover {path}")
+    try:
+        yield
+    finally:
+        machine.sudo(f"umount {path}")
+
+
+@contextmanager
+def full_disk(machine: Machine) -> Iterator[None]:
+    """Have little room where Docker keeps its images."""
+    machine.sudo("mount -t tmpfs -o size=200m tmpfs /var/lib/docker")
+    try:
+        yield
+    finally:
+        machine.sudo("umount /var/lib/docker")
+
+
+@contextmanager
+def listener(machine: Machine, port: int) -> Iterator[None]:
+    """Have somebody else listen on a port."""
+    machine.sudo(
+        f"systemd-run --quiet --unit=squatter systemd-socket-activate --listen=127.0.0.1:{port} /bin/cat"
+    )
+    try:
+        yield
+    finally:
+        machine.sudo("systemctl stop squatter")
+
+
+def test_a_setting_that_does_not_exist(bare: Machine) -> None:
+    """The line names the host and the key, and the one that may have been meant."""
+    said = refusal(bare, "--data", "paralelism=4")
+    assert len(matching(said, "bare", '"paralelism"', '"parallelism"')) == 1, said
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("parallelism", "many"), ("parallelism", "0"), ("ui_port", "80800"), ("base_images", "dockerhub")],
+)
+def test_a_setting_of_the_wrong_type(bare: Machine, key: str, value: str) -> None:
+    """The line names the host, the key and the value."""
+    said = refusal(bare, "--data", f"{key}={value}")
+    assert len(matching(said, "bare", f'"{key}"', value)) == 1, said
+
+
+def test_a_port_that_is_taken(bare: Machine) -> None:
+    """The line names the port and who holds it; another port that is free is no fault."""
+    with listener(bare, 8080):
+        said = refusal(bare)
+        assert len(matching(said, "bare", "8080", "systemd-socket", "pid")) == 1, said
+        other = refusal(bare, "--data", "ui_port=8081", "--data", "nonsense=1")
+        assert matching(other, "8081") == []
+
+
+def test_a_system_that_is_not_supported(bare: Machine) -> None:
+    """The line says what the system is, and which would do."""
+    with covered(bare, "/usr/lib/os-release", UBUNTU):
+        said = refusal(bare)
+    assert len(matching(said, "bare", "Ubuntu 20.04", "Debian 12")) == 1, said
+
+
+def test_too_little_memory(bare: Machine) -> None:
+    """The line says how much there is and how much is needed."""
+    with covered(bare, "/proc/meminfo", SMALL):
+        said = refusal(bare)
+    assert len(matching(said, "bare", "488 MiB", "memory")) == 1, said
+
+
+def test_too_little_disk(bare: Machine) -> None:
+    """The line says how much is free and how much is needed."""
+    with full_disk(bare):
+        said = refusal(bare)
+    assert len(matching(said, "bare", "200 MiB", "free")) == 1, said
+
+
+def test_a_user_who_may_not_use_sudo(bare: Machine) -> None:
+    """The line says so, and what would help."""
+    guest = bare.write_inventory(bare.directory / "guest.py", user="guest")
+    said = refusal(bare, inventory=guest)
+    assert len(matching(said, "bare", "sudo")) == 1, said
+
+
+def test_a_host_that_cannot_be_reached(bare: Machine) -> None:
+    """Nobody listens there: the host is named."""
+    nowhere = bare.write_inventory(bare.directory / "nowhere.py", port=free_port())
+    said = refusal(bare, inventory=nowhere)
+    assert matching(said, "bare", "onnect"), said
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "requirements/image.txt", "templates/airflow/.env.j2"])
+def test_a_file_of_the_project_that_is_missing(bare: Machine, tmp_path: Path, name: str) -> None:
+    """The line names the file."""
+    checkout = Checkout(tmp_path / "clone")
+    checkout.remove(name)
+    said = refusal(bare, checkout=checkout.path)
+    assert len(matching(said, name.removesuffix(".j2"))) == 1, said
+
+
+def test_a_value_in_a_template_that_does_not_exist(bare: Machine, tmp_path: Path) -> None:
+    """The line names the template and the value."""
+    checkout = Checkout(tmp_path / "clone")
+    checkout.append("templates/airflow/docker-compose.yaml.j2", "# {{ settings.paralelism }}\n")
+    said = refusal(bare, checkout=checkout.path)
+    assert len(matching(said, "docker-compose.yaml.j2", "paralelism")) == 1, said
+
+
+def test_everything_at_once(bare: Machine, tmp_path: Path) -> None:
+    """Whoever has seven faults reads of seven, and not of one seven times."""
+    checkout = Checkout(tmp_path / "clone")
+    checkout.append("templates/airflow/docker-compose.yaml.j2", "# {{ settings.nothing }}\n")
+    with (
+        covered(bare, "/usr/lib/os-release", UBUNTU),
+        listener(bare, 8080),
+        full_disk(bare),
+    ):
+        said = refusal(bare, "--data", "parallelism=many", "--data", "colour=red", checkout=checkout.path)
+    for words in (
+        ["parallelism", "many"],
+        ["colour"],
+        ["Ubuntu 20.04"],
+        ["8080", "taken"],
+        ["200 MiB"],
+        ["docker-compose.yaml.j2", "nothing"],
+    ):
+        assert len(matching(said, *words)) == 1, (words, said)
