@@ -66,6 +66,9 @@ unit: $(VENV)/.dev ## run the tests that need no machine
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
 	@$(BIN)/pytest tests/e2e
 
+bench: $(VENV)/.dev ## measure what docs/performance.md states
+	@$(BIN)/python -m bench.figures
+
 lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	@lock() { UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }

@@ -38,9 +38,12 @@ def report(*, settings: Settings) -> Generator[StringCommand]:
 def _way_in(port: int) -> list[str]:
     if isinstance(host.connector, LocalConnector):
         return [f"UI: http://localhost:{port}  log in as airflow / airflow"]
-    user = host.data.get("ssh_user")
-    address = f"{user}@{host.name}" if user else host.name
+    user, address = host.data.get("ssh_user"), host.data.get("ssh_hostname") or host.name
+    login = [f"{user}@{address}" if user else address]
+    if ssh_port := host.data.get("ssh_port"):
+        login = ["-p", str(ssh_port), *login]
+    ssh = " ".join(login)
     return [
-        f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {address}",
-        f"Log in as airflow; password: ssh {address} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
+        f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {ssh}",
+        f"Log in as airflow; password: ssh {ssh} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
     ]

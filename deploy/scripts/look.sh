@@ -19,8 +19,10 @@ system() {
   local place=/var/lib/docker
   [ -d "$place" ] || place=/var/lib
   printf 'disk.kib %s\n' "$(df --output=avail -k "$place" | tail -n 1)"
-  for index in /root/.config/pip/pip.conf /root/.pip/pip.conf /etc/pip.conf; do
-    sed -nE 's/^[[:space:]]*index[-_]url[[:space:]]*=[[:space:]]*([^[:space:]]+).*/pip.index \1/p' "$index" | tail -n 1
+  local home file
+  home=$(getent passwd "${SUDO_UID:-$(id -u)}" | cut -d : -f 6)
+  for file in "$home/.config/pip/pip.conf" "$home/.pip/pip.conf" /etc/pip.conf; do
+    sed -nE 's/^[[:space:]]*index[-_]url[[:space:]]*=[[:space:]]*([^[:space:]]+).*/pip.index \1/p' "$file" | tail -n 1
   done | head -n 1
 }
 

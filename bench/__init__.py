@@ -1,0 +1,1 @@
+"""Measurements; each figure in the documentation comes from a command here."""
