@@ -1,0 +1,316 @@
+"""The rendered compose file and .env: parsed, and held against what the stack promises."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy import configuration, credentials
+from deploy.configuration import Placement, render
+from deploy.settings import OWNED_BY_THE_STACK, Settings
+
+PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13")
+IMAGE = "flights-mlops-airflow:i-0123456789ab"
+ODD = "a $HOME ${HOME} 'single' \"double\" \\ back # not a comment: {{ nor jinja }} é"
+
+VARIANTS = {
+    "defaults": Settings(),
+    "everything": Settings(
+        ui_port=18080,
+        triggerer=True,
+        parallelism=3,
+        dag_refresh_interval=7,
+        log_max_size="512k",
+        log_max_files=9,
+        stop_timeout=33,
+        airflow_env={"AIRFLOW__CORE__ODD": ODD, "AIRFLOW__CORE__YES": "yes", "AIRFLOW__CORE__NUMBER": "010"},
+    ),
+}
+
+
+def rendered(settings: Settings) -> dict[str, str]:
+    """Return the text of each rendered file, by its name."""
+    return {Path(file.path).name: file.content.decode() for file in render(settings, PLACEMENT, IMAGE)}
+
+
+def compose(settings: Settings) -> Any:
+    """Return the compose file, parsed."""
+    return yaml.safe_load(rendered(settings)["docker-compose.yaml"])
+
+
+def airflow_services(settings: Settings) -> dict[str, Any]:
+    """Return the services that run Airflow's image, the one-shot one included."""
+    services = compose(settings)["services"]
+    return {name: service for name, service in services.items() if name.startswith("airflow-")}
+
+
+every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+
+
+def test_the_services_are_those_of_the_stack() -> None:
+    """Database, init, UI, scheduler and DAG processor; a triggerer only where a setting asks for it."""
+    names = {
+        "postgres-airflow",
+        "airflow-init",
+        "airflow-webserver",
+        "airflow-scheduler",
+        "airflow-dag-processor",
+    }
+    assert compose(Settings())["services"].keys() == names
+    assert compose(Settings(triggerer=True))["services"].keys() == names | {"airflow-triggerer"}
+
+
+def test_init_is_a_step_of_its_own() -> None:
+    """`up` starts all services but airflow-init, which has a profile and is not started again."""
+    services = compose(VARIANTS["everything"])["services"]
+    assert {name for name, service in services.items() if "profiles" in service} == {"airflow-init"}
+    assert services["airflow-init"]["restart"] == "no"
+    assert {service["restart"] for service in services.values()} == {"no", "unless-stopped"}
+
+
+@every_variant
+def test_ports_are_on_loopback_alone(settings: Settings) -> None:
+    """Docker publishes around the host's firewall: one port, and never on 0.0.0.0."""
+    services = compose(settings)["services"]
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"airflow-webserver": ["127.0.0.1:${UI_PORT}:8080"]}
+    assert not [name for name, service in services.items() if "network_mode" in service]
+    assert f"UI_PORT='{settings.ui_port}'\n" in rendered(settings)[".env"]
+
+
+@every_variant
+def test_airflow_runs_as_the_stacks_user(settings: Settings) -> None:
+    """The user id is that of whoever owns what is written; the image needs the group root."""
+    assert {service["user"] for service in airflow_services(settings).values()} == {"${AIRFLOW_UID}:0"}
+    assert "AIRFLOW_UID='1234'\n" in rendered(settings)[".env"]
+
+
+@every_variant
+def test_every_service_is_kept_within_bounds(settings: Settings) -> None:
+    """Logs are capped, stopping has a limit, and a process that reaps is the first of each."""
+    for name, service in compose(settings)["services"].items():
+        assert service["logging"]["driver"] == "json-file", name
+        assert service["logging"]["options"] == {
+            "max-size": settings.log_max_size,
+            "max-file": str(settings.log_max_files),
+        }, name
+        assert service["stop_grace_period"] == f"{settings.stop_timeout}s", name
+        assert service["init"] is True, name
+
+
+@every_variant
+def test_every_lasting_service_says_whether_it_is_well(settings: Settings) -> None:
+    """Each has a health check of its own, and waits for a healthy database."""
+    for name, service in compose(settings)["services"].items():
+        assert name == "airflow-init" or service["healthcheck"]["test"][0] == "CMD", name
+    for name, service in airflow_services(settings).items():
+        assert service["depends_on"] == {"postgres-airflow": {"condition": "service_healthy"}}, name
+
+
+@every_variant
+def test_secrets_come_from_files_alone(settings: Settings) -> None:
+    """Each secret of the stack is a file below one directory, which a service names to have it."""
+    parsed = compose(settings)
+    declared = parsed["secrets"]
+    build_only = {"ca", "index"}
+    assert declared.keys() - build_only == set(credentials.NAMES)
+    for name in credentials.NAMES:
+        assert declared[name] == {"file": f"/etc/flights-mlops/secrets/{name}"}
+    for name, service in parsed["services"].items():
+        assert set(service["secrets"]) <= set(credentials.NAMES), name
+        for key, value in service["environment"].items():
+            if "/run/secrets/" in value:
+                assert value.removeprefix("cat ").removeprefix("/run/secrets/") in service["secrets"], key
+
+
+@every_variant
+def test_no_service_has_a_secret_it_does_not_need(settings: Settings) -> None:
+    """The admin's password is for airflow-init, the database's own for the database."""
+    having = {
+        secret: {
+            name for name, service in compose(settings)["services"].items() if secret in service["secrets"]
+        }
+        for secret in credentials.NAMES
+    }
+    assert having["admin_password"] == {"airflow-init"}
+    assert having["postgres_password"] == {"postgres-airflow"}
+
+
+@every_variant
+def test_no_secret_stands_in_the_environment(settings: Settings) -> None:
+    """A password, key or connection is named by a command or file that gives it, never by its value."""
+    for service in compose(settings)["services"].values():
+        for key, value in service["environment"].items():
+            if re.search(r"PASSWORD|SECRET|FERNET|SQL_ALCHEMY_CONN|_KEY", key):
+                assert key.endswith(("_CMD", "_FILE")), key
+                assert re.fullmatch(r"(cat )?/run/secrets/[a-z_]+", value), key
+    text = "".join(rendered(settings).values())
+    assert not re.search(r"://[^/\s]+:[^/\s]+@", text), "an address with a password in it"
+
+
+@every_variant
+def test_the_host_of_these_tests_leaves_no_secret_in_it(settings: Settings) -> None:
+    """Where the stack runs on this machine: none of its secrets' values is in what is rendered."""
+    text = "".join(rendered(settings).values())
+    folder = Path(configuration.CONFIGURATION_ROOT) / "secrets"
+    try:
+        found = {path.name: path.read_text() for path in folder.iterdir()}
+    except OSError:
+        pytest.skip("this machine has no stack, or its secrets are closed to this user")
+    # The login of a loopback address is no secret: airflow / airflow.
+    assert [name for name, value in found.items() if value != "airflow" and value in text] == []
+
+
+def test_a_setting_reaches_the_one_service_it_is_for() -> None:
+    """A change restarts that service and no other: the number of tasks is the scheduler's alone."""
+    before, after = airflow_services(Settings()), airflow_services(Settings(parallelism=3))
+    assert [name for name in before if before[name] != after[name]] == ["airflow-scheduler"]
+    assert after["airflow-scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"] == "3"
+
+    after = airflow_services(Settings(dag_refresh_interval=7))
+    assert [name for name in before if before[name] != after[name]] == ["airflow-dag-processor"]
+    assert after["airflow-dag-processor"]["environment"]["AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL"] == "7"
+
+
+def test_airflow_env_reaches_every_airflow_service_as_it_is_written() -> None:
+    """Dollars, quotes, backslashes and braces included, and no text is taken for a number or a truth."""
+    for name, service in airflow_services(VARIANTS["everything"]).items():
+        environment = service["environment"]
+        # compose's own rule: $$ is a dollar.
+        assert environment["AIRFLOW__CORE__ODD"].replace("$$", "$") == ODD, name
+        assert "$" not in environment["AIRFLOW__CORE__ODD"].replace("$$", ""), name
+        assert environment["AIRFLOW__CORE__YES"] == "yes", name
+        assert environment["AIRFLOW__CORE__NUMBER"] == "010", name
+    assert (
+        "AIRFLOW__CORE__YES"
+        not in compose(VARIANTS["everything"])["services"]["postgres-airflow"]["environment"]
+    )
+
+
+@every_variant
+def test_every_value_of_an_environment_is_text(settings: Settings) -> None:
+    """YAML makes no number, truth or date of any."""
+    for service in compose(settings)["services"].values():
+        for key, value in service["environment"].items():
+            assert isinstance(value, str), key
+
+
+@every_variant
+def test_what_the_stack_sets_cannot_be_set_beside_it(settings: Settings) -> None:
+    """Each part of Airflow's configuration that the template sets for all is refused in airflow_env."""
+    given = {
+        name.removesuffix("_CMD") for name in airflow_services(settings)["airflow-scheduler"]["environment"]
+    }
+    free = settings.airflow_env.keys() | {"FLIGHTS_DATA_DIR", "AIRFLOW__CORE__LOAD_EXAMPLES"}
+    assert given - free <= OWNED_BY_THE_STACK
+
+
+@every_variant
+def test_no_environment_knows_the_release(settings: Settings) -> None:
+    """Or every edit of a DAG would restart everything: services see `current`, and no id."""
+    release = configuration.build(settings, PLACEMENT)
+    by_name = {
+        file.path: file.content.decode()
+        for file in release.files
+        if file.path in ("airflow/.env", "airflow/docker-compose.yaml")
+    }
+    assert len(by_name) == 2
+    for text in by_name.values():
+        assert release.id not in text
+        assert "releases/" not in text
+
+
+@every_variant
+def test_every_variable_of_the_compose_file_is_defined(settings: Settings) -> None:
+    """By the .env beside it, each once; only what has a default of its own may be missing."""
+    files = rendered(settings)
+    # A $$ is a dollar; what stands in airflow_env is no variable.
+    text = files["docker-compose.yaml"].replace("$$", "")
+    used = set(re.findall(r"\$\{(\w+)\}", text))
+    optional = set(re.findall(r"\$\{(\w+):?-", text))
+    defined = re.findall(r"^(\w+)=", files[".env"], flags=re.MULTILINE)
+    assert len(defined) == len(set(defined))
+    assert used == set(defined)
+    assert optional == {"BUILD_CONTEXT"}
+    assert not re.search(r"\$(?!\{)", text)
+
+
+@every_variant
+def test_containers_read_the_project_and_write_the_state(settings: Settings) -> None:
+    """The project at its path on the host, read-only; data, models and logs as well, writable."""
+    for name, service in airflow_services(settings).items():
+        assert service["volumes"] == [
+            "/opt/flights-mlops:/opt/flights-mlops:ro",
+            "/var/lib/flights-mlops:/var/lib/flights-mlops",
+        ], name
+        assert service["environment"]["FLIGHTS_DATA_DIR"] == "/var/lib/flights-mlops/data", name
+
+
+def test_images_are_the_ones_of_the_host() -> None:
+    """One image for all of Airflow, by its content; the base images by their names on the host."""
+    assert {service["image"] for service in airflow_services(VARIANTS["everything"]).values()} == {
+        "${AIRFLOW_IMAGE}"
+    }
+    assert rendered(Settings())[".env"].splitlines()[1:] == [
+        "AIRFLOW_UID='1234'",
+        f"AIRFLOW_IMAGE='{IMAGE}'",
+        "PYTHON_IMAGE='python:3.13-slim-trixie'",
+        "POSTGRES_IMAGE='postgres:13'",
+        "UI_PORT='8080'",
+    ]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Return a copy of the templates that a test may break."""
+    shutil.copytree(configuration.ROOT / "templates", tmp_path / "templates")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["airflow/docker-compose.yaml", "airflow/.env"])
+def test_a_template_with_a_mistake_is_named_with_its_line(broken: Path, name: str) -> None:
+    """One sentence: which template, which line, what is wrong."""
+    path = broken / "templates" / f"{name}.j2"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, "{% if settings.triggerer %}", "never ended", ""]))
+    with pytest.raises(ValueError, match="cannot be rendered") as caught:
+        render(Settings(), PLACEMENT, IMAGE, broken)
+    sentence = str(caught.value)
+    line = re.match(
+        rf"templates/{re.escape(name)}\.j2 line (\d+) cannot be rendered: Unexpected end", sentence
+    )
+    assert line
+    assert int(line[1]) in range(len(lines) + 1, len(lines) + 4)
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [("{{ settings.ui_prot }}", "ui_prot"), ("{{ nothing }}", "nothing"), ("{{ placement.gid }}", "gid")],
+)
+def test_a_value_that_does_not_exist_is_named(broken: Path, value: str, named: str) -> None:
+    """Nothing is rendered as an empty text."""
+    with (broken / "templates/airflow/.env.j2").open("a") as template:
+        template.write(f"MORE={value}\n")
+    with pytest.raises(ValueError, match=named) as caught:
+        render(Settings(), PLACEMENT, IMAGE, broken)
+    assert str(caught.value).startswith("templates/airflow/.env.j2 cannot be rendered: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_is_missing_is_named(broken: Path) -> None:
+    """Also where the project itself is whole."""
+    (broken / "templates/airflow/.env.j2").unlink()
+    with pytest.raises(ValueError, match=r"^templates/airflow/\.env\.j2 cannot be rendered: "):
+        render(Settings(), PLACEMENT, IMAGE, broken)
+
+
+@pytest.mark.xfail(reason="JSON's two \\u escapes for one character are none in YAML: compose refuses them")
+def test_a_character_beyond_the_first_plane_arrives() -> None:
+    """An airflow_env value may hold any text."""
+    settings = Settings(airflow_env={"AIRFLOW__WEBSERVER__INSTANCE_NAME": "flights \N{AIRPLANE}\N{ROCKET}"})
+    environment = airflow_services(settings)["airflow-webserver"]["environment"]
+    assert environment["AIRFLOW__WEBSERVER__INSTANCE_NAME"] == "flights \N{AIRPLANE}\N{ROCKET}"

@@ -1,0 +1,98 @@
+"""Refuse early: what keeps the stack from a machine, each in a sentence with the way out."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
+
+from dataclasses import replace
+
+import pytest
+
+from deploy.machine import Machine
+from deploy.preflight import DISK_MIB_FIRST, DISK_MIB_LATER, MEMORY_MIB, SYSTEMS, machine_faults
+from deploy.settings import Settings
+
+GOOD = Machine(
+    values={
+        "os.id": "debian",
+        "os.version": "13",
+        "os.name": "Debian GNU/Linux 13 (trixie)",
+        "architecture": "amd64",
+        "memory.kib": str(4 * 1024 * 1024),
+        "disk.kib": str(40 * 1024 * 1024),
+    }
+)
+
+
+def faults(**values: str) -> list[str]:
+    """Return the faults of a good machine on which these values, `_` for `.`, are others."""
+    changed = {name.replace("_", "."): value for name, value in values.items()}
+    return machine_faults(replace(GOOD, values=GOOD.values | changed), Settings())
+
+
+def test_a_good_machine_has_no_fault() -> None:
+    """Nothing is said of it."""
+    assert faults() == []
+
+
+@pytest.mark.parametrize(("system", "version"), sorted(SYSTEMS))
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_supported_systems_pass(system: str, version: str, architecture: str) -> None:
+    """Both Debians and both Ubuntus, on both architectures."""
+    assert faults(os_id=system, os_version=version, architecture=architecture) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"os_id": "debian", "os_version": "11", "os_name": "Debian GNU/Linux 11 (bullseye)"},
+            (
+                "Debian GNU/Linux 11 (bullseye) is not supported; "
+                "use Debian 12 or 13, or Ubuntu 22.04 or 24.04."
+            ),
+        ),
+        (
+            {"os_id": "fedora", "os_version": "13", "os_name": "Fedora Linux 13"},
+            "Fedora Linux 13 is not supported; use Debian 12 or 13, or Ubuntu 22.04 or 24.04.",
+        ),
+        ({"architecture": "i386"}, "the architecture i386 is not supported; use amd64 or arm64."),
+        ({"memory_kib": "1048576"}, "1024 MiB of memory are too little; the stack needs 1800 MiB."),
+        (
+            {"disk_kib": "2097152"},
+            "2048 MiB free under /var/lib are too little, 5120 MiB needed: make room, or add a disk.",
+        ),
+        (
+            {"current": "r-0123456789ab", "disk_kib": "524288"},
+            "512 MiB free under /var/lib are too little, 1024 MiB needed: make room, or add a disk.",
+        ),
+        (
+            {"port_holder": "nginx (pid 4711)"},
+            "port 8080 is taken by nginx (pid 4711); stop it, or set ui_port to another.",
+        ),
+    ],
+)
+def test_each_fault_is_a_sentence(values: dict[str, str], sentence: str) -> None:
+    """Word for word: what is there, what is needed, what to do."""
+    assert faults(**values) == [sentence]
+
+
+def test_the_port_is_the_one_of_the_settings() -> None:
+    """The sentence names the port that was asked for."""
+    machine = replace(GOOD, values=GOOD.values | {"port.holder": "another process"})
+    assert machine_faults(machine, Settings(ui_port=9090)) == [
+        "port 9090 is taken by another process; stop it, or set ui_port to another."
+    ]
+
+
+def test_enough_is_enough() -> None:
+    """Exactly what is needed passes, a KiB less does not; a later deploy needs less room than the first."""
+    memory, disk = MEMORY_MIB * 1024, DISK_MIB_FIRST * 1024
+    assert faults(memory_kib=str(memory), disk_kib=str(disk)) == []
+    assert len(faults(memory_kib=str(memory - 1), disk_kib=str(disk - 1))) == 2
+    assert faults(current="r-0123456789ab", disk_kib=str(DISK_MIB_LATER * 1024)) == []
+
+
+def test_all_faults_are_found_at_once() -> None:
+    """One line each: nobody mends a machine fault by fault."""
+    found = faults(
+        os_version="11", architecture="i386", memory_kib="1", disk_kib="1", port_holder="nginx (pid 1)"
+    )
+    assert len(found) == 5
+    assert not [fault for fault in found if "\n" in fault or not fault.endswith(".")]

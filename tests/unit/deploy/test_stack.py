@@ -1,0 +1,90 @@
+"""What has to be started is decided by what the host shows, not by what a run has changed."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
+
+from dataclasses import replace
+
+import pytest
+
+from deploy.machine import Container, Machine
+from deploy.stack import out_of_date
+
+WELL = Machine(
+    values={"current": "r-2"},
+    images={"flights-mlops-airflow:i-1": "sha256:old", "flights-mlops-airflow:i-2": "sha256:new"},
+    releases={"r-1": "flights-mlops-airflow:i-1", "r-2": "flights-mlops-airflow:i-2"},
+    wanted={"airflow-scheduler": "h1", "airflow-webserver": "h2", "postgres-airflow": "h3"},
+    found={
+        "airflow-scheduler": Container("h1", "sha256:new", "running", "healthy"),
+        "airflow-webserver": Container("h2", "sha256:new", "running", "healthy"),
+        "postgres-airflow": Container("h3", "sha256:postgres", "running", "healthy"),
+    },
+)
+
+
+def scheduler(**changed: str) -> Machine:
+    """Return a machine where all is well but the scheduler."""
+    return replace(
+        WELL, found=WELL.found | {"airflow-scheduler": replace(WELL.found["airflow-scheduler"], **changed)}
+    )
+
+
+def test_nothing_is_due_where_all_is_well() -> None:
+    """The second deploy changes nothing."""
+    assert out_of_date(WELL) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"hash": "h9"},
+        {"image": "sha256:old"},
+        {"state": "exited"},
+        {"state": "restarting"},
+        {"state": "paused"},
+        {"health": "unhealthy"},
+        {"health": "starting"},
+    ],
+)
+def test_the_service_that_is_not_as_wanted_is_due(changed: dict[str, str]) -> None:
+    """Another configuration, another image, stopped or unwell: that service, and no other."""
+    assert out_of_date(scheduler(**changed)) == ["airflow-scheduler"]
+
+
+def test_a_service_without_a_health_check_is_well_when_it_runs() -> None:
+    """Running is all it can say."""
+    assert out_of_date(scheduler(health="-")) == []
+
+
+def test_a_missing_service_is_due() -> None:
+    """A container that somebody removed is made again."""
+    found = {name: container for name, container in WELL.found.items() if name != "postgres-airflow"}
+    assert out_of_date(replace(WELL, found=found)) == ["postgres-airflow"]
+
+
+def test_a_service_too_many_is_due() -> None:
+    """The triggerer that a setting no longer asks for goes away."""
+    found = WELL.found | {"airflow-triggerer": WELL.found["airflow-scheduler"]}
+    assert out_of_date(replace(WELL, found=found)) == ["airflow-triggerer"]
+
+
+def test_all_that_is_due_is_named_in_order() -> None:
+    """As a person reads it: by name."""
+    assert out_of_date(replace(WELL, found={})) == [
+        "airflow-scheduler",
+        "airflow-webserver",
+        "postgres-airflow",
+    ]
+
+
+def test_another_release_on_another_image_is_due_for_airflow_alone() -> None:
+    """After the switch every Airflow service runs on an old image; the database does not."""
+    assert out_of_date(replace(WELL, values={"current": "r-1"})) == ["airflow-scheduler", "airflow-webserver"]
+
+
+def test_an_image_that_is_gone_is_due() -> None:
+    """A container may outlive its image's name; it is not what would be started now."""
+    assert out_of_date(replace(WELL, images={})) == ["airflow-scheduler", "airflow-webserver"]
+
+
+def test_nothing_is_due_on_a_host_that_has_nothing() -> None:
+    """There is nothing to compare; that nothing is wanted is for the step to see."""
+    assert out_of_date(Machine()) == []
