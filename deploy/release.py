@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # What of a checkout makes up the flights project; the deploy tool's own code is no part of it.
-PROJECT_PATHS = ("src", "dags", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore", "pyproject.toml")
+PROJECT_PATHS = ("src", "dags", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore")
 REQUIRED_PATHS = ("src", "dags", "dvc.yaml")
 # Two characters more than hexadecimal digits, because pyinfra's command line reads 123e4567 as a number.
 ID_DIGITS = 12
