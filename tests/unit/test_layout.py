@@ -227,7 +227,7 @@ def test_the_locks_are_one_resolution(path: Path) -> None:
 
 
 def test_no_machine_or_mirror_is_named() -> None:
-    """The repository works anywhere: no tracked file names one machine's folder or a package registry's host."""
+    """The repository works anywhere: no tracked file names a machine's folder or a registry's host."""
     # Written with spaces, so that this file passes as well.
     hosts = ("pypi org", "pythonhosted org", "deb debian org", "security debian org", "registry npmjs org")
     forbidden = {host.replace(" ", "."): "" for host in hosts}
