@@ -40,6 +40,14 @@ class Localhost(Host):
         command: list[str | Path] = [PYINFRA, "-y", "inventory.py", *arguments, "--limit", "@local"]
         return run(command, check=False, cwd=checkout, env=env)
 
+    def deploy(
+        self, *arguments: str, checkout: Path = ROOT, env: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Type `make deploy`, or where there are arguments, what that stands for."""
+        if arguments:
+            return super().deploy(*arguments, checkout=checkout, env=env)
+        return run(["make", "deploy"], cwd=checkout, env=env)
+
     def clear(self) -> None:
         """Remove the stack and all it kept, if it is the tests'."""
         if not self.was_in_use:

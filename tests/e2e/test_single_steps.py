@@ -2,16 +2,20 @@
 
 import pytest
 
-from .command import until
 from .conftest import MakeMachine
 from .machine import Machine
 
-# Holds apt's lock as the first-boot job of a provider does.
-HOLD_LOCK = (
-    "systemd-run --quiet --unit=first-boot perl -e '"
-    'open my $lock, "+>>", "/var/lib/dpkg/lock-frontend"; '
-    'fcntl $lock, 6, pack "ssx4qqi", 1, 0, 0, 0, 0 or die; sleep {seconds}\''
-)
+# Holds apt's lock as the first-boot job of a provider does: a POSIX write lock on the whole file.
+HOLD_LOCK = """
+cat >/run/hold-lock <<'END'
+open my $file, "+>>", "/var/lib/dpkg/lock-frontend" or die;
+my $lock = pack "ssx4qqi", 1, 0, 0, 0, 0;
+fcntl $file, 6, $lock or die;
+sleep {seconds};
+END
+systemd-run --quiet --collect --unit=first-boot perl /run/hold-lock
+timeout 10 sh -c "until grep --quiet POSIX /proc/locks; do sleep 0.1; done"
+"""
 # A container of the machine's own files: no registry is needed.
 RUN_CONTAINER = (
     "docker run --rm $(tar --create --directory / bin lib lib64 usr/bin usr/lib/x86_64-linux-gnu usr/lib64 "
@@ -28,7 +32,6 @@ def machine(new_machine: MakeMachine) -> Machine:
 def test_a_held_apt_lock_is_waited_for_with_a_limit(machine: Machine) -> None:
     """When the limit is over, the deploy stops and names who holds the lock."""
     machine.sudo(HOLD_LOCK.format(seconds=600))
-    until("the lock", lambda: machine.sudo("grep --count POSIX /proc/locks").stdout)
     done = machine.pyinfra("deploy.engine.install", "--data", "apt_lock_timeout=3")
     machine.sudo("systemctl stop first-boot")
     said = done.stdout + done.stderr
