@@ -5,6 +5,7 @@ Pure: from settings and the few facts of a host that the templates need, to file
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,13 @@ COMPOSE_FILE = f"{PROJECT_ROOT}/airflow/docker-compose.yaml"
 IMAGE = "flights-mlops-airflow"
 
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
-LOCKS = {
-    "airflow/requirements.txt": "requirements/image.txt",
+# What the image is built from, by its path in a release, and where that is in this repository.
+IMAGE_SOURCES = {
+    "airflow/Dockerfile": "files/airflow/Dockerfile",
+    "airflow/healthcheck": "files/airflow/healthcheck",
+    "airflow/initialise": "files/airflow/initialise",
     "airflow/installer.txt": "requirements/installer.txt",
+    "airflow/requirements.txt": "requirements/image.txt",
 }
 
 
@@ -53,13 +58,7 @@ class Release:
 
 def image_sources(root: Path = ROOT) -> tuple[File, ...]:
     """Return the files that the Airflow image is built from, the project's own code excepted."""
-    folder = root / "files" / "airflow"
-    sources = [_file(f"airflow/{path.name}", path) for path in sorted(folder.iterdir()) if path.is_file()]
-    return (*sources, *(_file(name, root / lock) for name, lock in LOCKS.items()))
-
-
-def _file(name: str, path: Path) -> File:
-    return File(name, path.read_bytes(), executable=path.stat().st_mode & 0o100 != 0)
+    return tuple(release.read(root, source, name) for name, source in IMAGE_SOURCES.items())
 
 
 def render(settings: Settings, placement: Placement, image: str, root: Path = ROOT) -> tuple[File, ...]:
@@ -76,7 +75,7 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 - YAML and shell, not HTML; values are quoted by to_yaml and to_env
     )
-    environment.filters.update(to_env=_to_env)
+    environment.filters.update(to_env=_to_env, to_yaml=_to_yaml)
     values = {
         "settings": settings,
         "placement": placement,
@@ -98,7 +97,12 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
 
 def _to_env(value: object) -> str:
     """Quote a value for compose's .env: single quotes keep a $ as it is."""
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + str(value).replace("'", "\\'") + "'"
+
+
+def _to_yaml(value: str) -> str:
+    """Quote a text for compose's YAML, of which JSON's strings are a part; a $ stays one."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
 
 
 def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Release:

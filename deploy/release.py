@@ -47,7 +47,8 @@ def tracked_files(root: Path) -> tuple[File, ...]:
             f"git cannot read {root} ({reason[0] if reason else 'it gave no reason'}); "
             "deploy from a git checkout."
         )
-    names = sorted(name for name in listed.stdout.decode().split("\0") if name)
+    # A set, because git lists a file in conflict once for each side.
+    names = sorted({name for name in listed.stdout.decode().split("\0") if name})
     return tuple(_read(root, name) for name in names if os.path.lexists(root / name))
 
 
@@ -55,7 +56,21 @@ def _read(root: Path, name: str) -> File:
     path = root / name
     if path.is_symlink():
         return File(name, os.fsencode(path.readlink()), is_link=True)
-    return File(name, path.read_bytes(), executable=os.access(path, os.X_OK))
+    return read(root, name, name)
+
+
+def read(root: Path, source: str, name: str) -> File:
+    """Return the file ``source`` below ``root``, as ``name`` in the release.
+
+    Raises ``ValueError`` with a sentence where it cannot be read.
+    """
+    path = root / source
+    try:
+        return File(name, path.read_bytes(), executable=path.stat().st_mode & 0o100 != 0)
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be read ({error.strerror}); restore it with git checkout."
+        ) from error
 
 
 def missing(files: Iterable[File]) -> list[str]:

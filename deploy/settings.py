@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -25,11 +26,14 @@ OWNED_BY_THE_STACK = frozenset(
         "AIRFLOW__CORE__EXECUTOR",
         "AIRFLOW__CORE__FERNET_KEY",
         "AIRFLOW__CORE__PARALLELISM",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
     }
 )
+# Of these, a fault repeats nothing: output ends up in logs.
+MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "python_index_url"})
 
 
 class Settings(BaseModel):
@@ -89,13 +93,12 @@ class Settings(BaseModel):
     @classmethod
     def _airflow_names_only(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value:
-            if not name.startswith("AIRFLOW__") or name in OWNED_BY_THE_STACK:
-                owned = (
-                    "is set by the stack itself"
-                    if name in OWNED_BY_THE_STACK
-                    else "is not AIRFLOW__SECTION__KEY"
-                )
-                raise ValueError(f"{name} {owned}")
+            # Airflow reads an option from the output of a command or from a secrets backend as well.
+            option = name.removesuffix("_CMD").removesuffix("_SECRET")
+            if not re.fullmatch(r"AIRFLOW__[A-Z0-9_]+__[A-Z0-9_]+", name):
+                raise ValueError(f"{name} is not AIRFLOW__SECTION__KEY")
+            if {name, option} & OWNED_BY_THE_STACK:
+                raise ValueError(f"{name} is set by the stack itself")
         return value
 
 
@@ -121,8 +124,9 @@ def _sentence(error: Any, where: str) -> str:
         hint = f'did you mean "{near[0]}"?' if near else "deploy/settings.py lists those there are."
         return f'{where}: there is no setting "{key}"; {hint}'
     at = f'setting "{key}"' + "".join(f"[{part}]" for part in inner)
-    reason = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where}: {at} {reason}, but is {error['input']!r}."
+    reason = re.sub("^(Value error,|Input|String) ", "", error["msg"])
+    given = "" if key in MAY_HOLD_A_PASSWORD else f", but is {error['input']!r}"
+    return f"{where}: {at} {reason}{given}."
 
 
 def of_host() -> tuple[Settings, list[str]]:

@@ -204,7 +204,7 @@ def whole(checkout: Checkout) -> Path:
     root = checkout()
     for name in ("files/airflow", "templates"):
         shutil.copytree(configuration.ROOT / name, root / name)
-    for name in configuration.LOCKS.values():
+    for name in configuration.IMAGE_SOURCES.values():
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(configuration.ROOT / name, root / name)
     subprocess.run(["git", "-C", root, "add", "--all"], check=True)
@@ -249,9 +249,7 @@ def test_a_change_of_the_project_needs_no_build(whole: Path) -> None:
     assert built(whole).image == before.image
 
 
-@pytest.mark.parametrize(
-    "name", ["files/airflow/Dockerfile", "files/airflow/healthcheck", *configuration.LOCKS.values()]
-)
+@pytest.mark.parametrize("name", configuration.IMAGE_SOURCES.values())
 def test_a_change_of_an_image_source_is_another_image(whole: Path, name: str) -> None:
     """Lock files, Dockerfile and what it copies: a byte of any is another tag, and so another release."""
     before = built(whole)
@@ -289,7 +287,6 @@ def test_this_repository_is_a_whole_project() -> None:
             assert file.executable, file.path
 
 
-@pytest.mark.xfail(reason="files/airflow is read as a directory, not as git lists it", strict=True)
 def test_untracked_files_are_no_part_of_the_image(whole: Path) -> None:
     """An editor's backup beside the Dockerfile builds no image and makes no release."""
     before = built(whole)
@@ -297,7 +294,6 @@ def test_untracked_files_are_no_part_of_the_image(whole: Path) -> None:
     assert built(whole) == before
 
 
-@pytest.mark.xfail(reason="git lists a file in conflict once for each side", strict=True)
 def test_a_file_in_conflict_is_there_once(checkout: Checkout) -> None:
     """In the middle of a merge, a path is still one file."""
     root = checkout()
@@ -308,7 +304,6 @@ def test_a_file_in_conflict_is_there_once(checkout: Checkout) -> None:
     assert [file.path for file in tracked_files(root)].count("dags/flights.py") == 1
 
 
-@pytest.mark.xfail(reason="the directory is read as a file: IsADirectoryError, a traceback", strict=True)
 def test_a_directory_in_a_files_place_is_no_crash(checkout: Checkout) -> None:
     """The tracked file is gone; it is no file of the release."""
     root = checkout()

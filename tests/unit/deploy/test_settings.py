@@ -48,7 +48,7 @@ def test_what_is_given_is_taken() -> None:
                 "but is 'perhaps'."
             ),
         ),
-        ("airflow_env", "A=1", "vm1: setting \"airflow_env\" should be a valid dictionary, but is 'A=1'."),
+        ("airflow_env", "A=1", 'vm1: setting "airflow_env" should be a valid dictionary.'),
         ("ui_port", 0, 'vm1: setting "ui_port" should be greater than or equal to 1, but is 0.'),
         (
             "ui_port",
@@ -68,10 +68,7 @@ def test_what_is_given_is_taken() -> None:
         (
             "airflow_env",
             {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": 5},
-            (
-                'vm1: setting "airflow_env"[AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT] should be a valid string, '
-                "but is 5."
-            ),
+            'vm1: setting "airflow_env"[AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT] should be a valid string.',
         ),
     ],
 )
@@ -149,9 +146,8 @@ def test_no_default_is_a_fault() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["AIRFLOW__CORE__LOAD_EXAMPLES", "AIRFLOW__CORE__FERNET_KEY_CMD", "AIRFLOW__CORE__A: b", "AIRFLOW__CORE"],
+    ["AIRFLOW__CORE__FERNET_KEY_CMD", "AIRFLOW__CORE__A: b", "AIRFLOW__CORE"],
 )
-@pytest.mark.xfail(reason="such a name passes, and compose refuses the release after Docker was installed")
 def test_airflow_env_refuses_what_compose_would(name: str) -> None:
     """A name that the compose file has already, or that is none, is found before anything is changed."""
     assert len(faults(airflow_env={name: "x"})) == 1
@@ -164,7 +160,6 @@ def test_airflow_env_refuses_what_compose_would(name: str) -> None:
         {"python_index_url": "htps://user:hunter2@index/simple"},
     ],
 )
-@pytest.mark.xfail(reason="a fault repeats the whole value")
 def test_a_fault_shows_no_password(data: dict[str, object]) -> None:
     """Output of a deploy lands in logs: what may hold a password is not repeated."""
     assert "hunter2" not in "".join(faults(**data))

@@ -44,7 +44,6 @@ def test_a_release_that_is_not_there_is_not_switched_to(run: Script, project: Pa
     assert (project / "current").readlink() == Path("releases/r-2")
 
 
-@pytest.mark.xfail(reason="the releases are listed a line each")
 def test_the_error_is_one_line(run: Script, project: Path) -> None:  # noqa: ARG001 - the releases are wanted
     """One clear line a fault."""
     assert len(run("activate", "r-9").stdout.splitlines()) == 1
