@@ -22,8 +22,9 @@ $(BIN)/uv: requirements/installer.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || {
 	  echo "$(PYTHON) is $$($(PYTHON) --version), and 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then
-	  echo "$(PYTHON) has no venv of its own: installing Debian's python3-venv"
-	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv
+	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+	  echo "$(PYTHON) cannot make environments: installing $$package"
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq "$$package"
 	fi
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/installer.txt

@@ -46,14 +46,16 @@ RECIPES = {
 def chosen(image: str, settings: Settings, machine: Machine) -> str:
     """Return the name, on the host, of the base image that is called ``image`` in the registry.
 
-    With ``auto``, one that the host has stays chosen: an answer of the registry that comes and goes
-    must not rebuild everything.
+    With ``auto``, the one that the current release uses stays chosen: an answer of the registry that
+    comes and goes must not rebuild everything, nor put a database under another system's PostgreSQL.
     """
     recipe = RECIPES.get(image)
     if settings.base_images == "registry" or recipe is None:
         return image
     if settings.base_images == "debian":
         return recipe.name
+    if in_use := {image, recipe.name} & {machine["PYTHON_IMAGE"], machine["POSTGRES_IMAGE"]}:
+        return in_use.pop()
     return recipe.name if recipe.name in machine.images and image not in machine.images else image
 
 

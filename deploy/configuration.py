@@ -5,6 +5,7 @@ Pure: from settings and the few facts of a host that the templates need, to file
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,12 @@ class Release:
     image: str
     """The Airflow image it runs on, as name:tag."""
     files: tuple[File, ...]
+
+    @property
+    def configuration(self) -> str:
+        """SHA-256 of the compose file and its .env, one after the other, in hexadecimal digits."""
+        rendered = {file.path: file.content for file in self.files if file.path in TEMPLATES}
+        return hashlib.sha256(b"".join(rendered[name] for name in TEMPLATES)).hexdigest()
 
 
 def image_sources(root: Path = ROOT) -> tuple[File, ...]:

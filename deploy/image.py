@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator
 
 from pyinfra import host
@@ -33,15 +32,13 @@ def prune() -> None:
 def make(*, settings: Settings) -> Generator[Run]:
     """Build the image unless the host has one of that content; ``latest`` is another name of it."""
     machine, new = look(), project.wanted()
-    environment = package_index.environment(
-        package_index.choose(settings.python_index_url, machine["pip.index"])
-    )
-    known = hashlib.sha256(environment.encode()).hexdigest() == machine["index.digest"]
     found = machine.images.get(new.image)
-    if found and found == machine.images.get(LATEST) and known:
+    if found and found == machine.images.get(LATEST) and machine["index"]:
         host.noop(f"{new.image} is on the host, and is {LATEST}")
         return
-    yield Run("image", new.id, new.image, LATEST, "present" if found else "missing", text=environment)
+    # As set; else as pip is told on the host, which the script asks; else as pip is told here.
+    indexes = f"{settings.python_index_url or ''}\n{package_index.of_this_machine()}\n"
+    yield Run("image", new.id, new.image, LATEST, "present" if found else "missing", text=indexes)
 
 
 @operation()

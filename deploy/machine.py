@@ -61,7 +61,7 @@ class Machine:
 
     def number(self, key: str) -> int:
         """Return a single value as a number, 0 where the host has none."""
-        return int(self[key] or 0)
+        return _number(self[key])
 
     @property
     def uid(self) -> int:
@@ -71,8 +71,13 @@ class Machine:
 
     @property
     def serves(self) -> bool:
-        """Whether a Docker engine answers and its client has compose v2 and buildx."""
-        return bool(self["docker.server"] and self["docker.compose"] and self["docker.buildx"])
+        """Whether an engine answers, its client has compose and buildx, and there are CAs to trust."""
+        needed = ("docker.server", "docker.compose", "docker.buildx", "authorities")
+        return all(self[key] for key in needed)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.strip().isdecimal() else 0
 
 
 def parse(lines: Iterable[str]) -> Machine:
@@ -86,11 +91,11 @@ def parse(lines: Iterable[str]) -> Machine:
             case ["image", name, image]:
                 images[name] = image
             case ["directory", name, uid, mode]:
-                directories[name] = Kept(int(uid), mode)
+                directories[name] = Kept(_number(uid), mode)
             case ["secret", name, uid, mode, size]:
-                secrets[name] = Kept(int(uid), mode, int(size))
+                secrets[name] = Kept(_number(uid), mode, _number(size))
             case ["release", made, name, image]:
-                releases.append((int(made), name, image))
+                releases.append((_number(made), name, image))
             case ["wanted", name, config_hash]:
                 wanted[name] = config_hash
             case ["found", name, config_hash, image, state, health]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from pyinfra import host
@@ -9,7 +10,8 @@ from pyinfra.api import FactBase
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
-from deploy import project
+from deploy import base_image, project
+from deploy.image import LATEST
 from deploy.machine import Machine, look
 from deploy.settings import Settings, of_host
 
@@ -20,6 +22,8 @@ MEMORY_MIB = 1800
 # For packages, base images, the Airflow image and its build; docs/performance.md has the figures.
 DISK_MIB_FIRST = 5120
 DISK_MIB_LATER = 1024
+# The first with a `--progress` that is its own and not of each of its commands.
+COMPOSE_AT_LEAST = (2, 20)
 
 
 class Access(FactBase[str]):
@@ -29,7 +33,7 @@ class Access(FactBase[str]):
         """Return a command that any user may run."""
         return (
             'if [ "$(id -u)" = 0 ]; then echo root; elif ! command -v sudo >/dev/null; then echo none; '
-            "elif sudo -n true 2>/dev/null; then echo sudo; else echo password; fi"
+            "elif sudo -n bash -c : 2>/dev/null; then echo sudo; else echo password; fi"
         )
 
 
@@ -63,6 +67,8 @@ def access_fault(access: str) -> str:
 
 def machine_faults(machine: Machine, settings: Settings) -> list[str]:
     """Return what keeps the stack from running on a machine, a sentence each."""
+    if not machine["os.id"]:
+        return ["it could not be looked at; see what is said above."]
     faults = []
     if (machine["os.id"], machine["os.version"]) not in SYSTEMS:
         faults.append(
@@ -72,14 +78,49 @@ def machine_faults(machine: Machine, settings: Settings) -> list[str]:
         faults.append(f"the architecture {machine['architecture']} is not supported; use amd64 or arm64.")
     if (memory := machine.number("memory.kib") // 1024) < MEMORY_MIB:
         faults.append(f"{memory} MiB of memory are too little; the stack needs {MEMORY_MIB} MiB.")
-    needed = DISK_MIB_LATER if machine["current"] else DISK_MIB_FIRST
+    needed = DISK_MIB_LATER if LATEST in machine.images else DISK_MIB_FIRST
     if (free := machine.number("disk.kib") // 1024) < needed:
         faults.append(
             f"{free} MiB free under /var/lib are too little, {needed} MiB needed: make room, or add a disk."
         )
     if holder := machine["port.holder"]:
         faults.append(f"port {settings.ui_port} is taken by {holder}; stop it, or set ui_port to another.")
+    return faults + engine_faults(machine) + database_faults(machine, settings)
+
+
+def engine_faults(machine: Machine) -> list[str]:
+    """Return why an engine that is there will not do, a sentence each."""
+    faults = []
+    if machine["docker.path"].startswith("/snap/"):
+        faults.append("its Docker is a snap, which cannot read /opt; remove it (snap remove docker).")
+    version = re.match(r"v?(\d+)\.(\d+)", machine["docker.compose"])
+    if version and (int(version[1]), int(version[2])) < COMPOSE_AT_LEAST:
+        least = ".".join(map(str, COMPOSE_AT_LEAST))
+        faults.append(
+            f"docker compose {version[0]} is too old; upgrade docker-compose-plugin to {least} or newer."
+        )
     return faults
+
+
+def database_faults(machine: Machine, settings: Settings) -> list[str]:
+    """Return why the database's files would not be read by the image that is chosen, or nothing.
+
+    PostgreSQL reads the files of its own major version; and the image built from Debian's packages has
+    another user id and other locales than the registry's.
+    """
+    kept, new = machine["POSTGRES_IMAGE"], base_image.chosen(settings.postgres_image, settings, machine)
+    if not machine["volume"] or not kept or _kind(kept) == _kind(new):
+        return []
+    fault = (
+        f"its database was made by {kept}, and {new} cannot read it; "
+        "keep to the former (settings postgres_image and base_images), or dump the database and start over."
+    )
+    return [fault]
+
+
+def _kind(image: str) -> tuple[str, str]:
+    name, _, tag = image.rpartition(":")
+    return name, re.split(r"\D", tag, maxsplit=1)[0]
 
 
 def project_faults(settings: Settings, machine: Machine) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator
+from functools import cache
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -27,7 +28,13 @@ def build(settings: Settings, machine: Machine) -> Release:
         base_image.chosen(settings.python_image, settings, machine),
         base_image.chosen(settings.postgres_image, settings, machine),
     )
-    return configuration.build(settings, placement)
+    return _build(settings.model_dump_json(), placement)
+
+
+@cache
+def _build(settings: str, placement: Placement) -> Release:
+    # Once a run: a file that is saved in the middle of a deploy belongs to the next one.
+    return configuration.build(Settings.model_validate_json(settings), placement)
 
 
 def wanted() -> Release:

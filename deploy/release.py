@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterable
@@ -36,6 +37,8 @@ def tracked_files(root: Path) -> tuple[File, ...]:
     Uncommitted edits are included, deleted files are not. Raises ``ValueError`` with a sentence where
     ``root`` is not a git checkout.
     """
+    if shutil.which("git") is None:
+        raise ValueError("git, which tells what belongs to the project, is not installed here; install it.")
     listed = subprocess.run(  # noqa: S603 - a fixed command
         ["git", "-C", str(root), "ls-files", "-z", "--", *PROJECT_PATHS],  # noqa: S607 - the user's git
         capture_output=True,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pyinfra import host
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.exceptions import DeployError
+from pyinfra.connectors.ssh import SSHConnector
 
 Seconds = int
 
@@ -47,10 +48,10 @@ class Settings(BaseModel):
     base_images: Literal["auto", "registry", "debian"] = "auto"
     """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
 
-    python_image: str = Field("python:3.13-slim-trixie", min_length=1)
+    python_image: str = "python:3.13-slim-trixie"
     """Image that the Airflow image is built from, by its name in the registry."""
 
-    postgres_image: str = Field("postgres:13", min_length=1)
+    postgres_image: str = "postgres:13"
     """Image of the metadata database, by its name in the registry."""
 
     debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
@@ -88,6 +89,16 @@ class Settings(BaseModel):
 
     keep_releases: int = Field(5, ge=1)
     """How many releases stay on the host to go back to, the current one included."""
+
+    @field_validator("python_image", "postgres_image")
+    @classmethod
+    def _as_docker_lists_it(cls, value: str) -> str:
+        # Another way to write the same image would never be found among those of a host.
+        if not re.fullmatch(r"[^\s:@]+(:\d+/[^\s:@]+)?:[\w.-]+", value) or value.startswith("docker.io/"):
+            raise ValueError(
+                "should be name:tag, as `docker images` lists it, without docker.io/ or a digest"
+            )
+        return value
 
     @field_validator("airflow_env")
     @classmethod
@@ -131,7 +142,11 @@ def _sentence(error: Any, where: str) -> str:
 
 def of_host() -> tuple[Settings, list[str]]:
     """Read the settings of the host in context, and their faults; pyinfra's own keys are left out."""
-    pyinfras = {name for name, _ in all_global_arguments()} | set(host.connector.data_cls.__annotations__)
+    # Those of SSH for every host: --ssh-user, or a group's data, says them of @local too.
+    connectors = (host.connector.data_cls, SSHConnector.data_cls)
+    pyinfras = {name for name, _ in all_global_arguments()}.union(
+        *(data.__annotations__ for data in connectors)
+    )
     given = host.data.dict()  # type: ignore[no-untyped-call] # pyinfra has no types here
     data = {key: value for key, value in given.items() if key not in pyinfras}
     return load(data, where=host.name)

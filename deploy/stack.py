@@ -59,11 +59,13 @@ def out_of_date(machine: Machine) -> list[str]:
 @operation()
 def up(*, settings: Settings, timeout: Seconds) -> Generator[Run]:
     """Start what is out of date; at most ``timeout`` later all is healthy, or the deploy has failed."""
-    machine = look()
+    machine, new = look(), project.wanted()
     due = out_of_date(machine)
-    if machine.wanted and not due:
+    # Before the switch it is not known what compose would make of the release, but whether it is the same.
+    if machine.wanted and not due and machine["configuration"] == new.configuration:
         host.noop("every service runs as configured and is healthy")
         return
+    limits = (str(timeout), str(settings.stop_timeout))
     yield Run(
-        "start", COMPOSE_FILE, str(settings.ui_port), str(timeout), "triggerer" if settings.triggerer else ""
+        "start", COMPOSE_FILE, str(settings.ui_port), *limits, "triggerer" if settings.triggerer else "", *due
     )

@@ -6,6 +6,7 @@ point() { # the link $2 points to $1 from one moment to the next
   ln -sfn "$1" "$2.new"
   mv -T "$2.new" "$2"
 }
-point "releases/$id" "$project/current"
+# In this order: where the second is there, both are.
 point current/airflow "$project/airflow"
+point "releases/$id" "$project/current"
 echo "Current release: $id"

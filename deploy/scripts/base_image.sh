@@ -21,13 +21,15 @@ if [ -z "$mirror" ]; then
 fi
 [ -n "$mirror" ] || fail "$here names no Debian mirror in its apt sources to build $name from; name one with the setting debian_mirror."
 if ! command -v mmdebstrap >/dev/null || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
-  apt-get -qq -o DPkg::Lock::Timeout=300 update
-  apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends mmdebstrap debian-archive-keyring >/dev/null ||
+  apt-get -qq update 9>&-
+  apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends mmdebstrap debian-archive-keyring >/dev/null 9>&- ||
     fail "mmdebstrap, which builds $name, could not be installed on $here; see apt's message above."
 fi
 
 work=$(mktemp -d -p /var/tmp)
 trap 'rm -rf "$work"' EXIT
+chmod 0755 "$work"
+export TMPDIR=$work # /tmp may be small or forbid programs
 cat >"$work/docker-entrypoint.sh"
 chmod 0755 "$work/docker-entrypoint.sh"
 {

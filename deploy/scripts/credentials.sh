@@ -16,19 +16,20 @@ keep() { # standard input becomes the secret of that name, whole or not at all
   echo "Generated $secrets/$1"
 }
 
-lost() { # what a database was made with cannot be made anew
+lost() { # what a database or a running service was made with cannot be made anew beside it
   # An engine that does not answer still has its volumes where they were.
   docker volume inspect "$volume" >/dev/null 2>&1 || [ -d "/var/lib/docker/volumes/$volume" ] || return 0
-  fail "$secrets/$1 is gone from $here, but the database that was made with it is there; put it back from a backup, or remove the volume $volume and all that Airflow knows."
+  fail "$secrets/$1 is gone from $here, but the stack that was made with it is there; put it back from a backup, or remove the volume $volume and all that Airflow knows."
 }
 
 install -d -m 0755 "$configuration"
 install -d -m 0700 "$secrets"
 [ -s "$secrets/postgres_password" ] || { lost postgres_password; random 24 | keep postgres_password; }
 [ -s "$secrets/fernet_key" ] || { lost fernet_key; random 32 | keep fernet_key; }
-[ -s "$secrets/jwt_secret" ] || random 48 | keep jwt_secret
-[ -s "$secrets/api_secret_key" ] || random 48 | keep api_secret_key
+[ -s "$secrets/jwt_secret" ] || { lost jwt_secret; random 48 | keep jwt_secret; }
+[ -s "$secrets/api_secret_key" ] || { lost api_secret_key; random 48 | keep api_secret_key; }
 if [ ! -s "$secrets/admin_password" ]; then
+  lost admin_password
   if [ "$admin" = known ]; then printf airflow; else random 18; fi | keep admin_password
 fi
 url="postgresql+psycopg2://airflow:$(<"$secrets/postgres_password")@postgres-airflow/airflow"

@@ -31,13 +31,14 @@ wait_for_apt() {
 
 apt_get() {
   wait_for_apt >&3
-  apt-get -qq -o "DPkg::Lock::Timeout=$lock_timeout" -o Dpkg::Use-Pty=0 "$@"
+  dpkg --configure -a 9>&- # what an earlier, interrupted run left half installed
+  apt-get -qq -o "DPkg::Lock::Timeout=$lock_timeout" -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@" 9>&-
 }
 
 install_packages() {
   echo "Installing $*"
   local log
-  log=$(apt_get install --yes --no-install-recommends "$@") || {
+  log=$(apt_get install --yes --no-install-recommends --no-remove "$@") || {
     tail -n 20 <<<"$log"
     fail "$* could not be installed on $here; apt's own message is above."
   }
@@ -63,21 +64,26 @@ Components: stable
 Architectures: $(dpkg --print-architecture)
 Signed-By: $keyrings/docker.asc
 END
-  apt_get update || fail "the package lists of $here could not be read after $sources/docker.sources was added; see apt's message above."
+  if ! apt_get update; then # half of it answers; apt must not stumble over it from now on
+    rm -f "$sources/docker.sources"
+    return 1
+  fi
 }
 
-# Debian 12 has no compose v2 and no buildx: these four come from Debian 13, and nothing else does.
+# Debian 12 has no compose v2 and no buildx: these packages come from Debian 13, and nothing else does.
 packages_from_trixie() {
   local mirror security
   mirror=$(repository Debian)
   security=$(repository Debian-Security)
   [ -n "$mirror" ] || fail "$here has no Debian mirror in its apt sources to take Debian 13's docker-compose from; add one."
-  cat >"$preferences/flights-mlops-trixie" <<'END'
+  cat >"$preferences/flights-mlops-trixie" <<END
+# Written by the deploy of flights-mlops on Debian 12. Before an upgrade to Debian 13, remove this file and
+# $sources/flights-mlops-trixie.sources: it would hold every other package back.
 Package: *
 Pin: release o=Debian,n=trixie*
 Pin-Priority: -10
 
-Package: docker.io docker-cli docker-compose docker-buildx
+Package: $*
 Pin: release o=Debian,n=trixie*
 Pin-Priority: 990
 END
@@ -85,14 +91,26 @@ END
     printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$mirror"
     [ -z "$security" ] || printf '\nTypes: deb\nURIs: %s\nSuites: trixie-security\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$security"
   } >"$sources/flights-mlops-trixie.sources"
-  apt_get update || fail "the package lists of $here could not be read after $sources/flights-mlops-trixie.sources was added; see apt's message above."
+  apt_get update || {
+    rm -f "$sources/flights-mlops-trixie.sources" "$preferences/flights-mlops-trixie"
+    fail "Debian 13's package lists could not be read from $mirror on $here; see apt's message above."
+  }
 }
 
-distribution_packages() {
-  case $ID:$VERSION_ID in
-    ubuntu:*) echo docker.io docker-compose-v2 docker-buildx iptables ;;
-    *) echo docker.io docker-cli docker-compose docker-buildx iptables ;;
+distribution_packages() { # of the engine and its plugins, as the distribution calls them
+  case $ID in
+    ubuntu) echo docker.io docker-compose-v2 docker-buildx ;;
+    *) echo docker.io docker-cli docker-compose docker-buildx ;;
   esac
+}
+
+install_from_distribution() {
+  [ "$ID:$VERSION_ID" != debian:12 ] || packages_from_trixie "${@/iptables/}"
+  install_packages "$@"
+}
+
+installed() { # whether dpkg has a package of one of these names; those it does not know are a fault to it
+  { dpkg-query --show --showformat '${db:Status-Abbrev}\n' "$@" 2>/dev/null || true; } | grep '^i' >/dev/null
 }
 
 serves() {
@@ -101,14 +119,14 @@ serves() {
 
 start_engine() {
   if [ -d /run/systemd/system ]; then
-    systemctl enable --quiet --now docker.service
+    systemctl enable --quiet --now docker.service || true # the wait below shows the journal
   else
     # The init script raises limits first, and gives up where that is not allowed, as in many a container:
     # then the engine is started as the script would have done.
-    service docker start >/dev/null 2>&1 </dev/null ||
+    service docker start >/dev/null 2>&1 </dev/null 9>&- ||
       start-stop-daemon --start --oknodo --background --no-close --exec /usr/sbin/dockerd \
         --pidfile /var/run/docker-ssd.pid --make-pidfile -- --pidfile /var/run/docker.pid \
-        </dev/null >>/var/log/docker.log 2>&1
+        </dev/null >>/var/log/docker.log 2>&1 3>&- 9>&-
   fi
   local start=$SECONDS
   until serves; do
@@ -124,34 +142,33 @@ start_engine() {
   done
 }
 
-if ! serves; then
+if ! serves || [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
   echo "Reading the package lists"
   apt_get update || fail "the package lists of $here could not be read; see apt's message above."
   install_packages ca-certificates
-  # One of the two is not known to dpkg, which then ends with a fault of its own.
-  if { dpkg-query --show --showformat '${db:Status-Abbrev}\n' docker.io docker-ce 2>/dev/null || true; } | grep '^i' >/dev/null; then
+fi
+
+if ! serves; then
+  if installed docker.io docker-ce; then
     echo "Docker is installed and does not serve: starting it"
   elif docker_repository; then
     install_packages docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin
   else
     echo "Docker's own repository does not answer: taking the packages of $PRETTY_NAME"
-    [ "$ID:$VERSION_ID" != debian:12 ] || packages_from_trixie
     read -ra packages < <(distribution_packages)
-    install_packages "${packages[@]}"
+    install_from_distribution "${packages[@]}" iptables
   fi
   start_engine
 fi
 
 # An engine that served before, or came without them.
 if ! docker compose version >/dev/null 2>&1 || ! docker buildx version >/dev/null 2>&1; then
-  if [ -e "$sources/docker.sources" ] || [ -e "$sources/docker.list" ]; then
-    apt_get update
+  apt_get update || fail "the package lists of $here could not be read; see apt's message above."
+  if installed docker-ce; then
     install_packages docker-buildx-plugin docker-compose-plugin
   else
-    [ "$ID:$VERSION_ID" != debian:12 ] || packages_from_trixie
-    [ "$ID:$VERSION_ID" = debian:12 ] || apt_get update
     mapfile -t packages < <(distribution_packages | tr ' ' '\n' | grep -E 'compose|buildx')
-    install_packages "${packages[@]}"
+    install_from_distribution "${packages[@]}"
   fi
 fi
 echo "Docker $(docker version --format '{{.Server.Version}}') serves, with compose $(docker compose version --short) and buildx $(docker buildx version | cut -d ' ' -f 2)"

@@ -1,9 +1,29 @@
 # shellcheck shell=bash
 # Builds the Airflow image. Arguments: release, image, its alias, "present" or "missing".
-# Standard input: which Python index to ask, in a file only root reads, because an index may want a password.
+# Standard input: the Python index that is set, and the one that the machine which deploys asks; a line each.
 release=$1 image=$2 latest=$3 presence=$4
+{ read -r set_index && read -r their_index; } || true
+
+pip_index() { # the index that pip on this host is told to ask, by whoever logs in or for all
+  local home file
+  home=$(getent passwd "${SUDO_UID:-$(id -u)}" | cut -d : -f 6)
+  for file in "$home/.config/pip/pip.conf" "$home/.pip/pip.conf" /etc/pip.conf; do
+    [ ! -f "$file" ] || sed -nE 's/^[[:space:]]*index[-_]url[[:space:]]*=[[:space:]]*(https?:[^[:space:]]+).*/\1/p' "$file"
+  done | awk 'NR == 1'
+}
+
+# For the build alone, in a file only root reads, because an index may want a password.
+index=${set_index:-$(pip_index)}
+index=${index:-$their_index}
 install -d -m 0755 "$configuration"
-(umask 077 && cat >"$configuration/.index.env" && mv "$configuration/.index.env" "$configuration/index.env")
+(
+  umask 077
+  exec >"$configuration/.index.env"
+  [ -z "$index" ] || printf 'PIP_INDEX_URL=%q\nUV_DEFAULT_INDEX=%q\n' "$index" "$index"
+  # Whoever names an index without TLS has decided to trust it; pip wants to be told so.
+  [[ ! $index =~ ^http://([^/]*@)?([^/:]+) ]] || printf 'PIP_TRUSTED_HOST=%q\n' "${BASH_REMATCH[2]}"
+)
+mv "$configuration/.index.env" "$configuration/index.env"
 
 if [ "$presence" = missing ]; then
   echo "Building $image; the first time takes a minute or more"

@@ -5,6 +5,8 @@ set -u
 exec 2>/dev/null
 export LC_ALL=C.UTF-8
 port=$1
+unset DOCKER_HOST DOCKER_CONTEXT COMPOSE_FILE COMPOSE_PROFILES COMPOSE_PROJECT_NAME \
+  AIRFLOW_UID AIRFLOW_IMAGE PYTHON_IMAGE POSTGRES_IMAGE UI_PORT BUILD_CONTEXT
 project=/opt/flights-mlops state=/var/lib/flights-mlops configuration=/etc/flights-mlops
 
 system() {
@@ -16,19 +18,20 @@ system() {
   printf 'architecture %s\n' "$(dpkg --print-architecture)"
   printf 'login.uid %s\n' "${SUDO_UID:-$(id -u)}"
   printf 'memory.kib %s\n' "$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)"
-  local place=/var/lib/docker
+  local place
+  place=$(docker info --format '{{.DockerRootDir}}')
   [ -d "$place" ] || place=/var/lib
   printf 'disk.kib %s\n' "$(df --output=avail -k "$place" | tail -n 1)"
-  local home file
-  home=$(getent passwd "${SUDO_UID:-$(id -u)}" | cut -d : -f 6)
-  for file in "$home/.config/pip/pip.conf" "$home/.pip/pip.conf" /etc/pip.conf; do
-    sed -nE 's/^[[:space:]]*index[-_]url[[:space:]]*=[[:space:]]*([^[:space:]]+).*/pip.index \1/p' "$file" | tail -n 1
-  done | head -n 1
 }
 
 # Who listens on the port: from the kernel's own tables, because a fresh machine may have neither ss nor lsof.
 holder() {
-  local socket process
+  local socket process container
+  container=$(docker ps --filter "publish=$port" --format '{{.Names}}' | head -n 1)
+  if [ -n "$container" ]; then
+    printf 'port.holder the container %s\n' "$container"
+    return
+  fi
   socket=$(awk -v port="$(printf ':%04X' "$port")" \
     '$4 == "0A" && $2 ~ port "$" && $2 ~ /^(0100007F|00000000|0+:|0+01000000:|0000000000000000FFFF0000)/ { print $10; exit }' \
     /proc/net/tcp /proc/net/tcp6)
@@ -44,6 +47,7 @@ holder() {
 
 engine() {
   command -v docker >/dev/null || return 0
+  printf 'docker.path %s\n' "$(command -v docker)"
   printf 'docker.server %s\n' "$(docker version --format '{{.Server.Version}}')"
   printf 'docker.compose %s\n' "$(docker compose version --short)"
   printf 'docker.buildx %s\n' "$(docker buildx version | cut -d ' ' -f 2)"
@@ -65,8 +69,13 @@ files() {
     [ ! -d "$path" ] || printf 'release %s %s %s\n' "$(stat -c '%Y' "$path")" "${path##*/}" \
       "$(sed -nE "s/^AIRFLOW_IMAGE='(.*)'/\1/p" "$path/airflow/.env")"
   done
-  printf 'current %s\n' "$(basename "$(readlink "$project/current")")"
-  printf 'index.digest %s\n' "$(sha256sum < "$configuration/index.env" | cut -d ' ' -f 1)"
+  [ ! -e /etc/ssl/certs/ca-certificates.crt ] || printf 'authorities present\n'
+  [ ! -f "$configuration/index.env" ] || printf 'index present\n'
+  if [ -f "$project/airflow/docker-compose.yaml" ]; then
+    printf 'current %s\n' "$(basename "$(readlink "$project/current")")"
+    printf 'configuration %s\n' "$(cat "$project/airflow/docker-compose.yaml" "$project/airflow/.env" | sha256sum | cut -d ' ' -f 1)"
+    sed -nE "s/^(PYTHON_IMAGE|POSTGRES_IMAGE)='(.*)'/\1 \2/p" "$project/airflow/.env"
+  fi
 }
 
 # What compose would run now, and what runs: a container whose hash or image is another has to be made anew.
@@ -77,8 +86,10 @@ stack() {
     docker compose -f "$project/airflow/docker-compose.yaml" config --hash '*' | sed 's/^/wanted /'
   fi
   local containers
-  containers=$(docker ps --all --quiet --filter label=com.docker.compose.project=flights-mlops \
-    --filter label=com.docker.compose.oneoff=False)
+  # airflow-init is a step, whoever ran it; what is left of it is no service.
+  containers=$(docker ps --all --filter label=com.docker.compose.project=flights-mlops \
+    --filter label=com.docker.compose.oneoff=False \
+    --format '{{.ID}} {{.Label "com.docker.compose.service"}}' | sed -n '/ airflow-init$/!s/ .*//p')
   # shellcheck disable=SC2086 # one word a container
   [ -z "$containers" ] || docker inspect --format \
     'found {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}}' \

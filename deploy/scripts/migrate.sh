@@ -4,7 +4,7 @@ release=$1 image=$2
 compose=(docker compose --progress plain -f "$project/releases/$release/airflow/docker-compose.yaml" --profile init)
 rm -f "$state/.migrated"
 echo "Starting the database"
-"${compose[@]}" up --detach --wait --wait-timeout 120 postgres-airflow || {
+"${compose[@]}" up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow || {
   "${compose[@]}" logs --no-log-prefix --tail 30 postgres-airflow
   fail "the database does not start on $here; its log is above."
 }

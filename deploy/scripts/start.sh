@@ -1,6 +1,8 @@
 # shellcheck shell=bash
-# Brings the services up and waits for them. Arguments: compose file, the UI's port, seconds to wait, optional services.
-compose_file=$1 port=$2 timeout=$3 optional=$4
+# Brings the services up and waits for them. Arguments: compose file, the UI's port, seconds to wait, seconds a
+# stopped service has, the optional service or nothing, and those that are due.
+compose_file=$1 port=$2 timeout=$3 grace=$4 optional=$5
+shift 5
 compose=(docker compose --progress plain -f "$compose_file")
 parts=(metadatabase scheduler dag_processor ${optional:+"$optional"})
 
@@ -21,14 +23,32 @@ unhealthy_parts() {
   done
 }
 
-"${compose[@]}" up --detach --remove-orphans || fail "compose could not start the services on $here; its message is above."
+# The ends of the logs of the services that are not well.
+show_logs() {
+  local id
+  for id in $("${compose[@]}" ps --all --quiet); do
+    [ "$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$id")" = 'running healthy' ] ||
+      { echo "--- $(docker inspect --format '{{.Name}}' "$id")"; docker logs --tail 30 "$id"; }
+  done
+}
+
+# Left by whoever ran it by hand; it is a step, and would be waited for.
+"${compose[@]}" --profile init rm --force --stop airflow-init >/dev/null 2>&1
+for due in "$@"; do
+  # First, and alone: without the web its tasks would fail, and a killed one runs again.
+  if [ "$due" = airflow-scheduler ] && [ -n "$("${compose[@]}" ps --quiet airflow-scheduler)" ]; then
+    echo "Stopping the scheduler: tasks that run may finish, for up to $grace s"
+    "${compose[@]}" stop --timeout "$grace" airflow-scheduler >/dev/null 2>&1
+  fi
+done
+"${compose[@]}" up --detach --remove-orphans || {
+  show_logs
+  fail "compose could not start the services on $here; its message and the logs are above."
+}
 start=$SECONDS said='' said_at=0
 while services=$(unwell) parts_left=$(unhealthy_parts) && [ -n "$services$parts_left" ]; do
   if ((SECONDS - start > timeout)); then
-    for id in $("${compose[@]}" ps --all --quiet); do
-      [ "$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$id")" = 'running healthy' ] ||
-        { echo "--- $(docker inspect --format '{{.Name}}' "$id")"; docker logs --tail 30 "$id"; }
-    done
+    show_logs
     fail "not healthy on $here after $timeout s: ${services:-$parts_left}; the logs are above."
   fi
   waits="Waiting for ${services:-the health report of $parts_left}"

@@ -20,6 +20,10 @@ if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
   : "${POSTGRES_PASSWORD:?is not set, nor is POSTGRES_PASSWORD_FILE}"
   # Made aside and moved, PG_VERSION last: a start that is cut short leaves none, and is made anew.
   new=$PGDATA/.new
+  if [ ! -d "$new" ] && [ -n "$(ls --almost-all "$PGDATA")" ]; then
+    echo "$PGDATA holds files, but no PG_VERSION: it is not touched; restore a backup into it, or empty it." >&2
+    exit 1
+  fi
   find "$PGDATA" -mindepth 1 -delete
   initdb --pgdata="$new" --username="$user" --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust \
     --auth-host=scram-sha-256 --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")

@@ -19,7 +19,6 @@ architecture amd64
 login.uid 1000
 memory.kib 4028340
 disk.kib    28311552
-pip.index https://index.example/simple
 docker.server 28.5.2
 docker.compose 2.40.3
 docker.buildx v0.29.1
@@ -30,7 +29,9 @@ release 1764000200 r-000000000002 flights-mlops-airflow:i-aaaaaaaaaaaa
 release 1764000100 r-fffffffffff1 flights-mlops-airflow:i-bbbbbbbbbbbb
 release 1764000300 r-111111111113\x20
 current r-000000000002
-index.digest\x20
+authorities present
+PYTHON_IMAGE python:3.13-slim-trixie
+POSTGRES_IMAGE postgres:13
 image flights-mlops-airflow:latest sha256:aaaa
 image flights-mlops-airflow:i-aaaaaaaaaaaa sha256:aaaa
 volume 2025-11-24T16:00:00Z
@@ -67,7 +68,8 @@ def test_a_listing_is_read() -> None:
     assert machine["os.name"] == "Debian GNU/Linux 13 (trixie)"
     assert machine["migrated"] == "flights-mlops-airflow:i-aaaaaaaaaaaa 2025-11-24T16:00:00Z"
     assert machine["port.holder"] == "docker-proxy (pid 4711)"
-    assert machine["index.digest"] == ""
+    assert machine["index"] == ""
+    assert machine["POSTGRES_IMAGE"] == "postgres:13"
     assert (machine.number("memory.kib"), machine.number("disk.kib")) == (4028340, 28311552)
     assert machine.images == {
         "flights-mlops-airflow:latest": "sha256:aaaa",
@@ -121,10 +123,11 @@ def test_the_stacks_user_is_whoever_owns_its_data(
     assert Machine(values=values, directories=directories).uid == uid
 
 
-@pytest.mark.parametrize("lacking", ["docker.server", "docker.compose", "docker.buildx"])
+@pytest.mark.parametrize("lacking", ["docker.server", "docker.compose", "docker.buildx", "authorities"])
 def test_an_engine_serves_with_all_its_parts(lacking: str) -> None:
     """The daemon, compose and buildx; without one of them there is something to install."""
     parts = {"docker.server": "28.5.2", "docker.compose": "2.40.3", "docker.buildx": "v0.29.1"}
+    parts["authorities"] = "present"
     assert Machine(values=parts).serves
     assert not Machine(values=parts | {lacking: ""}).serves
 

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from deploy.base_image import RECIPES
+from deploy.image import LATEST
 from deploy.machine import Machine
 from deploy.preflight import DISK_MIB_FIRST, DISK_MIB_LATER, MEMORY_MIB, SYSTEMS, machine_faults
 from deploy.settings import Settings
 
+DEBIAN_POSTGRES = RECIPES["postgres:13"].name
 GOOD = Machine(
     values={
         "os.id": "debian",
@@ -59,10 +62,6 @@ def test_supported_systems_pass(system: str, version: str, architecture: str) ->
             "2048 MiB free under /var/lib are too little, 5120 MiB needed: make room, or add a disk.",
         ),
         (
-            {"current": "r-0123456789ab", "disk_kib": "524288"},
-            "512 MiB free under /var/lib are too little, 1024 MiB needed: make room, or add a disk.",
-        ),
-        (
             {"port_holder": "nginx (pid 4711)"},
             "port 8080 is taken by nginx (pid 4711); stop it, or set ui_port to another.",
         ),
@@ -86,7 +85,44 @@ def test_enough_is_enough() -> None:
     memory, disk = MEMORY_MIB * 1024, DISK_MIB_FIRST * 1024
     assert faults(memory_kib=str(memory), disk_kib=str(disk)) == []
     assert len(faults(memory_kib=str(memory - 1), disk_kib=str(disk - 1))) == 2
-    assert faults(current="r-0123456789ab", disk_kib=str(DISK_MIB_LATER * 1024)) == []
+    later = replace(GOOD, images={LATEST: "sha256:aaaa"})
+    enough = replace(later, values=GOOD.values | {"disk.kib": str(DISK_MIB_LATER * 1024)})
+    too_little = replace(later, values=GOOD.values | {"disk.kib": str(DISK_MIB_LATER * 1024 - 1)})
+    assert machine_faults(enough, Settings()) == []
+    assert len(machine_faults(too_little, Settings())) == 1
+
+
+def test_a_machine_that_could_not_be_looked_at_has_one_fault() -> None:
+    """What is not known is no fault of its own."""
+    assert machine_faults(Machine(), Settings()) == ["it could not be looked at; see what is said above."]
+
+
+def test_an_engine_that_will_not_do() -> None:
+    """A snap cannot read the project; an old compose knows not all that is asked of it."""
+    assert faults(docker_path="/snap/bin/docker") == [
+        "its Docker is a snap, which cannot read /opt; remove it (snap remove docker)."
+    ]
+    assert faults(docker_compose="2.6.0") == [
+        "docker compose 2.6 is too old; upgrade docker-compose-plugin to 2.20 or newer."
+    ]
+    assert faults(docker_path="/usr/bin/docker", docker_compose="v2.20.0") == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "settings", "fits"),
+    [
+        ("postgres:13", Settings(), True),
+        ("postgres:13", Settings(postgres_image="postgres:13.23-bookworm"), True),
+        ("postgres:13", Settings(postgres_image="postgres:17"), False),
+        ("postgres:13", Settings(base_images="debian"), False),
+        (DEBIAN_POSTGRES, Settings(), True),
+        (DEBIAN_POSTGRES, Settings(base_images="registry"), False),
+    ],
+)
+def test_a_database_keeps_to_what_can_read_it(kept: str, settings: Settings, *, fits: bool) -> None:
+    """Another major version, or an image of another origin, is refused before anything is changed."""
+    values = GOOD.values | {"POSTGRES_IMAGE": kept, "volume": "2026-11-22T16:58:10Z"}
+    assert (machine_faults(replace(GOOD, values=values), settings) == []) is fits
 
 
 def test_all_faults_are_found_at_once() -> None:

@@ -11,8 +11,9 @@ from deploy import script
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
-# Binds each $1 on $2 up to a "--", then runs what follows.
-BIND = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; done; shift; exec "$@"'
+# Binds each $1 on $2 up to a "--", then runs what follows. The engine's socket and the lock are under /run.
+BIND = "mount -t tmpfs none /run || exit 125; "
+BIND += 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; done; shift; exec "$@"'
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def run(machine: Path) -> Script:
         command = script.command(name, *arguments, prelude=prelude).get_raw_value()
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", BIND, "sh", *binds, "--", "sh", "-c", command],
-            env={**os.environ, "DOCKER_HOST": "unix:///nonexistent", "HOSTNAME": "vm1"},
+            env={**os.environ, "HOSTNAME": "vm1"},
             capture_output=True,
             text=True,
             check=False,

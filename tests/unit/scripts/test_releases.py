@@ -20,6 +20,7 @@ def project(machine: Path) -> Path:
         (airflow / ".env").write_text(
             f"AIRFLOW_UID='1234'\nAIRFLOW_IMAGE='flights-mlops-airflow:i-{number}'\nUI_PORT='8080'\n"
         )
+        (airflow / "docker-compose.yaml").write_text("name: flights-mlops\n")
         os.utime(airflow.parent, (number, number))
     return root
 
