@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Makes a release the current one. Arguments: its id.
 id=$1
-[ -d "$project/releases/$id" ] || fail "$here has no release $id; it has: $(ls "$project/releases" | paste --serial --delimiters=, | sed 's/,/, /g')."
+releases=$(cd "$project/releases" 2>/dev/null && printf ', %s' r-*) || releases=', none'
+[ -d "$project/releases/$id" ] || fail "$here has no release $id; it has: ${releases#, }."
 point() { # the link $2 points to $1 from one moment to the next
   ln -sfn "$1" "$2.new"
   mv -T "$2.new" "$2"
