@@ -7,12 +7,12 @@ from .host import Host
 
 # All that a deploy may write, with the time of the last change of each file. Data and logs are the runs' own.
 FILES = """
-find /etc /opt /usr /var/lib/dpkg /var/lib/apt /root /home -xdev -printf '%p %i %T@ %C@\\n' | sort
+find /etc /opt /usr /var/lib/dpkg /var/lib/apt -xdev -printf '%p %i %T@ %C@\\n' | sort
 find /var/lib/flights-mlops -maxdepth 1 -printf '%p %i %T@ %C@\\n' | sort
 docker images --no-trunc --quiet | sort
 docker volume ls --quiet | sort
 """
-BY_OTHERS = ("/root/.cache", "/root/.docker", "/etc/resolv.conf", "/etc/hosts", "/home/")
+BY_OTHERS = ("/etc/resolv.conf", "/etc/hosts")
 
 
 def files(host: Host) -> set[str]:
