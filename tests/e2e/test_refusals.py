@@ -50,7 +50,7 @@ def covered(machine: Machine, path: str, text: str) -> Iterator[None]:
     try:
         yield
     finally:
-        machine.sudo(f"umount {path}")
+        machine.sudo(f"umount --lazy {path}")
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def full_disk(machine: Machine) -> Iterator[None]:
     try:
         yield
     finally:
-        machine.sudo("umount /var/lib/docker")
+        machine.sudo("umount --lazy /var/lib/docker")
 
 
 @contextmanager
