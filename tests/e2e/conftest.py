@@ -1,6 +1,7 @@
 """The machines that the stories are played on, started when the first test asks for one."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,11 @@ from .machine import Machine
 MakeMachine = Callable[..., Machine]
 ALIVE: list[Host] = []
 SECONDS: dict[str, float] = {}
+
+
+def pytest_configure() -> None:
+    """Clean up also where the tests are told to end, as CI does with a job that was cancelled."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The machine that runs the tests, as a host of the stack."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from pathlib import Path
 from .command import ROOT, Finished, run
 from .host import PYINFRA, Host
 
+# Who is root already may have no sudo.
+AS_ROOT = () if os.geteuid() == 0 else ("sudo",)
 KEPT = ("/opt/flights-mlops", "/etc/flights-mlops", "/var/lib/flights-mlops")
 
 
@@ -24,9 +27,13 @@ class Localhost(Host):
         """Run a shell command as the user who runs the tests."""
         return run(["sh", "-c", command], check=check)
 
+    def sudo(self, command: str, *, check: bool = True) -> Finished:
+        """Run a shell command as root."""
+        return run([*AS_ROOT, "sh", "-c", command], check=check)
+
     def fetch(self, path: str) -> bytes:
         """Read a file, whoever it belongs to."""
-        return subprocess.run(["sudo", "cat", path], capture_output=True, check=True).stdout
+        return subprocess.run([*AS_ROOT, "cat", path], capture_output=True, check=True).stdout
 
     @contextmanager
     def tunnel(self, port: int, host: str = "127.0.0.1") -> Iterator[tuple[str, int]]:

@@ -30,7 +30,16 @@ def image(suite: str, proxy: str) -> str:
             tar = Path(directory) / "rootfs.tar"
             bootstrap(suite, rootfs, tar, proxy)
             run(["docker", "import", "--change", 'CMD ["/sbin/first-process"]', tar, name])
+            remove_others(suite, name)
     return name
+
+
+def remove_others(suite: str, name: str) -> None:
+    """Remove the images that this one replaces; Docker keeps those that a machine still runs on."""
+    listed = run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "flights-e2e-machine"]).stdout
+    for other in listed.split():
+        if other.startswith(f"flights-e2e-machine:{suite}-") and other != name:
+            run(["docker", "rmi", other], check=False)
 
 
 def bootstrap(suite: str, rootfs: Path, tar: Path, proxy: str) -> None:

@@ -1,8 +1,10 @@
 """The three commands of the documentation, typed on the host."""
 
+import json
+
 from .airflow import airflow
 from .command import until
-from .containers import health
+from .containers import health, ids
 from .machine import Machine
 
 COMPOSE = "cd /opt/flights-mlops && sudo docker compose -f airflow/docker-compose.yaml"
@@ -22,4 +24,9 @@ def test_the_three_compose_commands_work_by_hand(trixie: Machine) -> None:
     until("every service is healthy", lambda: set(health(trixie).values()) == {"healthy"}, limit=240)
     with airflow(trixie) as api:
         assert api.state("flights_bronze", api.run("flights_bronze")) == "success"
-    trixie.run(f"{COMPOSE} rm --force --stop airflow-init")
+
+    running = ids(trixie)
+    done = trixie.deploy("--json")
+    totals = json.loads(done.stdout)["results"]["totals"]
+    assert (totals["success"], totals["error"]) == (0, 0), done.stdout
+    assert ids(trixie) == running
