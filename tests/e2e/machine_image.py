@@ -1,6 +1,7 @@
 """Images of machines as a provider hands them out: Debian, systemd, sshd, a sudo user, and little else."""
 
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -103,7 +104,7 @@ def write_authorities(directory: Path) -> None:
 
 def fingerprint(rootfs: Path) -> str:
     """Twelve hex digits of everything that an image is made from."""
-    digest = hashlib.sha256(f"{PACKAGES}{mirror('Debian')}".encode())
-    for path in sorted([VM / "customize", *(path for path in rootfs.rglob("*") if path.is_file())]):
-        digest.update(f"{path.name}{path.stat().st_mode}".encode() + path.read_bytes())
+    digest = hashlib.sha256(f"{PACKAGES}{mirror('Debian')}".encode() + (VM / "customize").read_bytes())
+    for path in sorted(path for path in rootfs.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(rootfs)}{os.access(path, os.X_OK)}".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
