@@ -20,7 +20,9 @@ system() {
   printf 'memory.kib %s\n' "$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)"
   local place
   place=$(docker info --format '{{.DockerRootDir}}')
-  [ -d "$place" ] || place=/var/lib
+  for place in "$place" /var/lib/docker /var/lib; do
+    [ ! -d "$place" ] || break
+  done
   printf 'disk.kib %s\n' "$(df --output=avail -k "$place" | tail -n 1)"
 }
 
