@@ -26,6 +26,8 @@ def image(suite: str, proxy: str) -> str:
         shutil.copytree(VM / "rootfs", rootfs)
         write_sources(rootfs / "etc/apt", suite)
         write_authorities(rootfs / "usr/local/share/ca-certificates")
+        for path in [rootfs, *rootfs.rglob("*")]:  # whatever the umask of the checkout was
+            path.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
         name = f"flights-e2e-machine:{suite}-{fingerprint(rootfs)}"
         if run(["docker", "image", "inspect", name], check=False).returncode:
             tar = Path(directory) / "rootfs.tar"
