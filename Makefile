@@ -57,7 +57,8 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	  cat deploy/scripts/prelude.sh "$$script" | $(BIN)/shellcheck - || {
 	    echo "in $$script, lines counted from the top of deploy/scripts/prelude.sh" >&2; exit 1; }
 	done
-	$(BIN)/shellcheck deploy/scripts/look.sh .ci/run files/airflow/healthcheck files/postgres/docker-entrypoint.sh
+	$(BIN)/shellcheck deploy/scripts/look.sh .ci/run files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
+	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/airflow/Dockerfile
 	$(BIN)/yamllint --strict dvc.yaml params.yaml
 
