@@ -201,10 +201,9 @@ def test_every_value_of_an_environment_is_text(settings: Settings) -> None:
 @every_variant
 def test_what_the_stack_sets_cannot_be_set_beside_it(settings: Settings) -> None:
     """Each part of Airflow's configuration that the template sets for all is refused in airflow_env."""
-    given = {
-        name.removesuffix("_CMD") for name in airflow_services(settings)["airflow-scheduler"]["environment"]
-    }
-    free = settings.airflow_env.keys() | {"FLIGHTS_DATA_DIR", "AIRFLOW__CORE__LOAD_EXAMPLES"}
+    environment = airflow_services(settings)["airflow-scheduler"]["environment"]
+    given = {name.removesuffix("_CMD") for name in environment if name.startswith("AIRFLOW__")}
+    free = settings.airflow_env.keys() | {"AIRFLOW__CORE__LOAD_EXAMPLES"}
     assert given - free <= OWNED_BY_THE_STACK
 
 
@@ -321,12 +320,3 @@ def test_airflow_env_can_ask_for_the_examples() -> None:
     settings = Settings(airflow_env={"AIRFLOW__CORE__LOAD_EXAMPLES": "true"})
     environment = airflow_services(settings)["airflow-scheduler"]["environment"]
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "true"
-
-
-def test_what_the_template_sets_cannot_be_set_again() -> None:
-    """Every option that the compose file names is one that airflow_env refuses, but for a default."""
-    services = airflow_services(Settings())
-    del services["airflow-init"]  # it is less talkative than the others, whatever they are
-    named = {name for service in services.values() for name in service["environment"]}
-    options = {name.removesuffix("_CMD") for name in named if name.startswith("AIRFLOW__")}
-    assert options - OWNED_BY_THE_STACK == {"AIRFLOW__CORE__LOAD_EXAMPLES"}
