@@ -16,12 +16,23 @@ from .machine_image import image
 # What a container may do that is a VM to those inside. --privileged would ask for SYS_RESOURCE as well, which
 # the machine that runs the tests may not have itself.
 LIKE_A_VM = (
-    "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--device-cgroup-rule=a *:* rwm", "--cgroupns=private",
+    "--cap-add=ALL", "--device-cgroup-rule=a *:* rwm", "--cgroupns=private",
     "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined",
     "--security-opt=systempaths=unconfined", "--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
     "--tmpfs=/run:rw,nosuid,nodev,exec,mode=755", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec,mode=1777",
     "--volume=/var/lib/docker", "--volume=/var/lib/containerd", "--stop-signal=SIGRTMIN+3",
 )  # fmt: skip
+
+
+def not_to_be_had() -> list[str]:
+    """Return what takes from ALL capabilities the one that the machine that runs the tests may lack itself.
+
+    To engines before 23 ALL are those that the kernel knows; to later ones those that can be had, and to
+    drop another is a fault.
+    """
+    version = run(["docker", "version", "--format", "{{.Server.Version}}"]).stdout
+    return ["--cap-drop=SYS_RESOURCE"] if int(version.split(".")[0]) < 23 else []
+
 
 INVENTORY = """\
 vms = [
@@ -72,7 +83,7 @@ class Machine(Host):
         }
         run([
             "docker", "run", "--detach", f"--name={self.container}", f"--hostname={self.name}",
-            f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM,
+            f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM, *not_to_be_had(),
             *(f"--env={name}={value}" for name, value in given.items()), image(self.suite, caches.apt),
         ])  # fmt: skip
         until(f"host keys of {self.name}", self._note_host_keys)
