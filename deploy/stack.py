@@ -12,7 +12,7 @@ from deploy import project
 from deploy.configuration import COMPOSE_FILE
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Seconds, Settings, current
+from deploy.settings import Settings, current
 
 
 @deploy("Database")
@@ -24,12 +24,7 @@ def migrate() -> None:
 @deploy("Stack")
 def start() -> None:
     """Bring every service up, and wait until each says that it is healthy."""
-    settings = current()
-    up(
-        name="Start the services and wait until they are healthy",
-        settings=settings,
-        timeout=settings.start_timeout,
-    )
+    up(name="Start the services and wait until they are healthy", settings=current())
 
 
 @operation()
@@ -57,15 +52,15 @@ def out_of_date(machine: Machine) -> list[str]:
 
 
 @operation()
-def up(*, settings: Settings, timeout: Seconds) -> Generator[Run]:
-    """Start what is out of date; at most ``timeout`` later all is healthy, or the deploy has failed."""
+def up(*, settings: Settings) -> Generator[Run]:
+    """Start what is out of date; ``start_timeout`` later all is healthy, or the deploy has failed."""
     machine, new = look(), project.wanted()
     due = out_of_date(machine)
     # Before the switch it is not known what compose would make of the release, but whether it is the same.
     if machine.wanted and not due and machine["configuration"] == new.configuration:
         host.noop("every service runs as configured and is healthy")
         return
-    limits = (str(timeout), str(settings.stop_timeout))
+    limits = (str(settings.start_timeout), str(settings.stop_timeout))
     yield Run(
         "start", COMPOSE_FILE, str(settings.ui_port), *limits, "triggerer" if settings.triggerer else "", *due
     )

@@ -35,6 +35,10 @@ apt_get() {
   apt-get -qq -o "DPkg::Lock::Timeout=$lock_timeout" -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@" 9>&-
 }
 
+read_lists() {
+  apt_get update || fail "the package lists of $here could not be read; see apt's message above."
+}
+
 install_packages() {
   echo "Installing $*"
   local log
@@ -105,7 +109,7 @@ distribution_packages() { # of the engine and its plugins, as the distribution c
 }
 
 install_from_distribution() {
-  [ "$ID:$VERSION_ID" != debian:12 ] || packages_from_trixie "${@/iptables/}"
+  [ "$ID:$VERSION_ID" != debian:12 ] || packages_from_trixie "$@"
   install_packages "$@"
 }
 
@@ -144,7 +148,7 @@ start_engine() {
 
 if ! serves || [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
   echo "Reading the package lists"
-  apt_get update || fail "the package lists of $here could not be read; see apt's message above."
+  read_lists
   install_packages ca-certificates
 fi
 
@@ -156,14 +160,15 @@ if ! serves; then
   else
     echo "Docker's own repository does not answer: taking the packages of $PRETTY_NAME"
     read -ra packages < <(distribution_packages)
-    install_from_distribution "${packages[@]}" iptables
+    install_packages iptables # which the engine only recommends
+    install_from_distribution "${packages[@]}"
   fi
   start_engine
 fi
 
 # An engine that served before, or came without them.
 if ! docker compose version >/dev/null 2>&1 || ! docker buildx version >/dev/null 2>&1; then
-  apt_get update || fail "the package lists of $here could not be read; see apt's message above."
+  read_lists
   if installed docker-ce; then
     install_packages docker-buildx-plugin docker-compose-plugin
   else

@@ -28,10 +28,11 @@ system() {
 
 # Who listens on the port: from the kernel's own tables, because a fresh machine may have neither ss nor lsof.
 holder() {
-  local socket process container
-  container=$(docker ps --filter "publish=$port" --format '{{.Names}}' | head -n 1)
-  if [ -n "$container" ]; then
-    printf 'port.holder the container %s\n' "$container"
+  local socket process name ours
+  read -r name ours < <(docker ps --filter "publish=$port" \
+    --format '{{.Names}} {{.Label "com.docker.compose.project"}}')
+  if [ -n "$name" ]; then
+    [ "$ours" = flights-mlops ] || printf 'port.holder the container %s\n' "$name"
     return
   fi
   socket=$(awk -v port="$(printf ':%04X' "$port")" \
@@ -50,7 +51,8 @@ holder() {
 engine() {
   command -v docker >/dev/null || return 0
   printf 'docker.path %s\n' "$(command -v docker)"
-  printf 'docker.server %s\n' "$(docker version --format '{{.Server.Version}}')"
+  server=$(docker version --format '{{.Server.Version}}')
+  printf 'docker.server %s\n' "$server"
   printf 'docker.compose %s\n' "$(docker compose version --short)"
   printf 'docker.buildx %s\n' "$(docker buildx version | cut -d ' ' -f 2)"
 }
@@ -98,12 +100,13 @@ stack() {
     $containers
 }
 
+server=
 system
 engine
 files
-if docker version >/dev/null; then
+if [ -n "$server" ]; then
   images
   stack
 fi
-[ -n "$(docker ps --quiet --filter label=com.docker.compose.project=flights-mlops --filter "publish=$port")" ] || holder
+holder
 exit 0

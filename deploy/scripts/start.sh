@@ -6,12 +6,16 @@ shift 5
 compose=(docker compose --progress plain -f "$compose_file")
 parts=(metadatabase scheduler dag_processor ${optional:+"$optional"})
 
-# The services that are not well yet, with what each says of itself.
-unwell() {
+# The containers that are not well: id, service, and what each says of itself; a line each.
+not_well() {
   local id
   for id in $("${compose[@]}" ps --all --quiet); do
-    docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$id"
-  done | awk '$2 != "running" || ($3 != "" && $3 != "healthy") { printf "%s%s (%s)", sep, $1, ($2 == "running" ? $3 : $2); sep = ", " }'
+    docker inspect --format '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$id"
+  done | awk '$3 != "running" { print $1, $2, $3; next } $4 != "" && $4 != "healthy" { print $1, $2, $4 }'
+}
+
+unwell() { # the same in words
+  not_well | awk '{ printf "%s%s (%s)", sep, $2, $3; sep = ", " }'
 }
 
 # The parts of Airflow that its API does not call healthy; its status code is 200 whatever they are.
@@ -23,12 +27,11 @@ unhealthy_parts() {
   done
 }
 
-# The ends of the logs of the services that are not well.
-show_logs() {
-  local id
-  for id in $("${compose[@]}" ps --all --quiet); do
-    [ "$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$id")" = 'running healthy' ] ||
-      { echo "--- $(docker inspect --format '{{.Name}}' "$id")"; docker logs --tail 30 "$id"; }
+show_logs() { # the ends of the logs of the services that are not well
+  local id service rest
+  not_well | while read -r id service rest; do
+    echo "--- $service ($rest)"
+    docker logs --tail 30 "$id"
   done
 }
 
