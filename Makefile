@@ -52,12 +52,14 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/mypy deploy.py # by its name: the package of that name hides it
-	# A script of deploy/scripts is checked as it runs: behind the prelude, look.sh alone.
-	for script in $(filter-out %/prelude.sh %/look.sh,$(wildcard deploy/scripts/*.sh)); do
-	  cat deploy/scripts/prelude.sh "$$script" | $(BIN)/shellcheck - || {
-	    echo "in $$script, lines counted from the top of deploy/scripts/prelude.sh" >&2; exit 1; }
+	# A script of deploy/scripts is checked as it runs: behind those it uses. Not each uses all that these define, and
+	# they use what it defines.
+	for script in $$(grep -l '^# Uses: ' deploy/scripts/*.sh); do
+	  parts=$$(sed -nE 's/^# Uses: (.*)/\1/p' "$$script" | tr ' ' '\n' | sed 's|.*|deploy/scripts/&.sh|')
+	  cat $$parts "$$script" | $(BIN)/shellcheck --exclude SC2034,SC2154,SC2329 - || {
+	    echo "in $$script, lines counted from the top of" $$parts >&2; exit 1; }
 	done
-	$(BIN)/shellcheck deploy/scripts/look.sh .ci/run files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
+	$(BIN)/shellcheck .ci/run files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/airflow/Dockerfile
 	$(BIN)/yamllint --strict dvc.yaml params.yaml

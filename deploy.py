@@ -4,7 +4,7 @@ pyinfra inventory.py deploy.py            the whole, which is safe to repeat
 pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
 """
 
-from deploy import base_image, credentials, engine, image, preflight, project, stack, status
+from deploy import base_image, credentials, engine, image, lock, preflight, project, stack, status
 
 # A machine fit for the job
 preflight.check()
@@ -15,6 +15,7 @@ credentials.ensure()
 base_image.ensure()
 project.upload()
 image.build()
+project.check()
 
 # The switch. Nothing above this line touches what is running
 stack.migrate()
@@ -24,4 +25,5 @@ stack.start()
 # Room for the next one
 project.prune()
 image.prune()
+lock.leave()
 status.show()

@@ -27,10 +27,12 @@ IMAGE = "flights-mlops-airflow"
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
 # What the image is built from, by its path in a release, and where that is in this repository.
 IMAGE_SOURCES = {
+    "airflow/check-dags": "files/airflow/check-dags",
     "airflow/Dockerfile": "files/airflow/Dockerfile",
     "airflow/healthcheck": "files/airflow/healthcheck",
     "airflow/initialise": "files/airflow/initialise",
     "airflow/installer.txt": "requirements/installer.txt",
+    "airflow/release_bundle.py": "files/airflow/release_bundle.py",
     "airflow/requirements.txt": "requirements/image.txt",
 }
 

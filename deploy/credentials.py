@@ -9,7 +9,7 @@ from pyinfra.api import operation
 from pyinfra.api.deploy import deploy
 from pyinfra.connectors.local import LocalConnector
 
-from deploy.machine import look
+from deploy.machine import Kept, look
 from deploy.script import Run
 
 # One file each, which compose mounts only where it is needed; the names are part of the compose template.
@@ -22,6 +22,7 @@ NAMES = (
     "sql_alchemy_conn",
 )
 MODE = "400"
+DIRECTORY_MODE = "700"
 
 
 @deploy("Credentials")
@@ -39,7 +40,10 @@ def generate(*, local: bool) -> Generator[Run]:
     """Generate what is missing and put right the owner and mode of what is there."""
     machine = look()
     kept = [machine.secrets.get(name) for name in NAMES]
-    if all(secret and secret.size and (secret.uid, secret.mode) == (machine.uid, MODE) for secret in kept):
+    closed = machine.directories.get("secrets") == Kept(0, DIRECTORY_MODE)
+    if closed and all(
+        secret and secret.size and (secret.uid, secret.mode) == (machine.uid, MODE) for secret in kept
+    ):
         host.noop("every secret is there, and only the stack's user can read it")
         return
     yield Run("credentials", str(machine.uid), "known" if local else "generated")

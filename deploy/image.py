@@ -13,7 +13,8 @@ from deploy.machine import look
 from deploy.script import Run
 from deploy.settings import Settings, current
 
-LATEST = f"{configuration.IMAGE}:latest"
+# Of the file that says which Python index to ask, where a password may stand.
+INDEX_MODE = "600"
 
 
 @deploy("Image")
@@ -30,15 +31,15 @@ def prune() -> None:
 
 @operation()
 def make(*, settings: Settings) -> Generator[Run]:
-    """Build the image unless the host has one of that content; ``latest`` is another name of it."""
+    """Build the image unless the host has one of that content."""
     machine, new = look(), project.wanted()
     found = machine.images.get(new.image)
-    if found and found == machine.images.get(LATEST) and machine["index"]:
-        host.noop(f"{new.image} is on the host, and is {LATEST}")
+    if found and machine["index"] == INDEX_MODE:
+        host.noop(f"{new.image} is on the host")
         return
     # As set; else as pip is told on the host, which the script asks; else as pip is told here.
     indexes = f"{settings.python_index_url or ''}\n{package_index.of_this_machine()}\n"
-    yield Run("image", new.id, new.image, LATEST, "present" if found else "missing", text=indexes)
+    yield Run("image", new.id, new.image, "present" if found else "missing", text=indexes)
 
 
 @operation()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,6 +13,8 @@ from pyinfra.api import FactBase, StringCommand
 from deploy import script
 from deploy.settings import of_host
 
+# Seconds that a look stays true while nothing of ours changes the host; a question at a terminal takes longer.
+FRESH = 5
 # Airflow's own convention for a host whose login user is root: nothing of the stack runs as root.
 DEFAULT_UID = 50000
 
@@ -41,6 +44,17 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Lock:
+    """The lock of a deploy that goes on, as it was found."""
+
+    token: str
+    client: str
+    since: str
+    owner: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """A host as it was found. A part that is not there is empty, zero or not in its mapping."""
 
@@ -51,9 +65,14 @@ class Machine:
     secrets: dict[str, Kept] = field(default_factory=dict)
     releases: dict[str, str] = field(default_factory=dict)
     """The Airflow image of each release on the host, the newest release last."""
+    changed: frozenset[str] = frozenset()
+    """Those releases that are no longer what their names say."""
+    unfinished: frozenset[str] = frozenset()
+    """The releases that runs which have not ended need, where that was asked."""
     wanted: dict[str, str] = field(default_factory=dict)
     """Compose's hash of the configuration of each service of the current release."""
     found: dict[str, Container] = field(default_factory=dict)
+    lock: Lock | None = None
 
     def __getitem__(self, key: str) -> str:
         """Return a single value, or the empty text where the host has none."""
@@ -68,6 +87,17 @@ class Machine:
         """The user id the stack runs as: of whoever owns its data, else the login user's, never root's."""
         owner = self.directories["data"].uid if "data" in self.directories else 0
         return owner or self.number("login.uid") or DEFAULT_UID
+
+    @property
+    def started(self) -> str:
+        """The release that was last brought up whole, or the empty text."""
+        return self["started"].partition(" ")[0]
+
+    @property
+    def before(self) -> str:
+        """The release that ran before the current one: the last one brought up whole that is another."""
+        started, _, before = self["started"].partition(" ")
+        return before if started == self["current"] else started
 
     @property
     def serves(self) -> bool:
@@ -86,6 +116,8 @@ def parse(lines: Iterable[str]) -> Machine:
     images, wanted = {}, {}
     directories, secrets, found = {}, {}, {}
     releases: list[tuple[int, str, str]] = []
+    changed, unfinished = set(), set()
+    lock = None
     for line in lines:
         match line.split(" "):
             case ["image", name, image]:
@@ -94,8 +126,14 @@ def parse(lines: Iterable[str]) -> Machine:
                 directories[name] = Kept(_number(uid), mode)
             case ["secret", name, uid, mode, size]:
                 secrets[name] = Kept(_number(uid), mode, _number(size))
-            case ["release", made, name, image]:
+            case ["release", made, name, content, image]:
                 releases.append((_number(made), name, image))
+                if name != f"r-{content}":
+                    changed.add(name)
+            case ["unfinished", name]:
+                unfinished.add(name)
+            case ["lock", token, client, since, owner, *message]:
+                lock = Lock(token, client, since, owner, " ".join(message))
             case ["wanted", name, config_hash]:
                 wanted[name] = config_hash
             case ["found", name, config_hash, image, state, health]:
@@ -103,15 +141,26 @@ def parse(lines: Iterable[str]) -> Machine:
             case [key, *rest]:
                 values[key] = " ".join(rest)
     by_age = {name: image for _, name, image in sorted(releases)}
-    return Machine(values, images, directories, secrets, by_age, wanted, found)
+    return Machine(
+        values,
+        images,
+        directories,
+        secrets,
+        by_age,
+        frozenset(changed),
+        frozenset(unfinished),
+        wanted,
+        found,
+        lock,
+    )
 
 
 class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
-    def command(self, ui_port: int = 8080) -> StringCommand:
-        """Return the command; ``ui_port`` is the port whose holder is of interest."""
-        return script.command("look", str(ui_port), prelude=False)
+    def command(self, ui_port: int = 8080, keep_releases: int = 5) -> StringCommand:
+        """Return the command. It looks who holds ``ui_port``, and what needs releases if there are more to keep."""
+        return script.command("look", str(ui_port), str(keep_releases))
 
     @staticmethod
     def default() -> Machine:
@@ -124,13 +173,20 @@ class Look(FactBase[Machine]):
 
 
 def look() -> Machine:
-    """Return what the host in context looks like: as gathered before, where nothing has changed it since."""
+    """Return what the host in context looks like: as gathered just before, where nothing has changed it since.
+
+    Where it cannot be looked at, because its user may not be root, nothing is known of it.
+    """
     kept = host.connector_data.get(script.SEEN)
-    if not isinstance(kept, tuple) or kept[0] != host.state.current_stage:
+    if not isinstance(kept, tuple) or time.monotonic() - kept[0] > FRESH:
         settings, _ = of_host()
-        kept = (
-            host.state.current_stage,
-            host.get_fact(Look, ui_port=settings.ui_port, _sudo=script.needs_sudo(host)),
+        found = host.get_fact(
+            Look,
+            ui_port=settings.ui_port,
+            keep_releases=settings.keep_releases,
+            _sudo=script.needs_sudo(host),
+            _ignore_errors=True,
         )
+        kept = (time.monotonic(), found)
         host.connector_data[script.SEEN] = kept
     return cast("Machine", kept[1])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 
 from pyinfra import host
 from pyinfra.api import FactBase
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, project
-from deploy.image import LATEST
+from deploy import base_image, claim, project, script
 from deploy.machine import Machine, look
 from deploy.settings import Settings, of_host
 
@@ -41,34 +39,46 @@ class Access(FactBase[str]):
 def check() -> None:
     """Raise ``DeployError`` with a line for each thing that is wrong; change nothing."""
     settings, faults = of_host()
-    if fault := access_fault(host.get_fact(Access, _sudo=False)):
-        faults.append(f"{host.name}: {fault}")
-        machine = None
-    else:
-        machine = look()
+    machine = look()
+    if machine["os.id"]:
         faults += [f"{host.name}: {fault}" for fault in machine_faults(machine, settings)]
-    faults += project_faults(settings, machine or Machine())
+        faults += [f"{host.name}: {fault}" for fault in lock_faults(machine)]
+    else:
+        faults.append(f"{host.name}: {access_fault(host.get_fact(Access, _sudo=False))}")
+    faults += project_faults(settings, machine)
     if faults:
         raise DeployError("\n".join(["Nothing was changed, because:", *faults]))
 
 
 def access_fault(access: str) -> str:
-    """Return why the user who logs in cannot become root, or nothing."""
+    """Return why the host could not be looked at."""
     if access == "none":
         return "the user who logs in is not root and sudo is not installed; log in as root, or install sudo."
-    has_password = host.data.get("_sudo_password") or host.state.config.SUDO_PASSWORD
-    if access == "password" and not has_password and not sys.stdin.isatty():
+    if access == "password":
         return (
             "the user who logs in may not use sudo without a password; "
             "allow it (NOPASSWD), give the password with --same-sudo-password, or log in as root."
         )
-    return ""
+    return "it could not be looked at; see what is said above."
+
+
+def lock_faults(machine: Machine) -> list[str]:
+    """Return by whom the host is locked, or nothing; the lock of a process that is gone may be taken over."""
+    lock = machine.lock
+    if lock is None or lock.token == claim.TOKEN:
+        return []
+    if claim.is_gone(lock.client):
+        host.connector_data[script.DEAD] = lock.token
+        return []
+    fault = (
+        f"{lock.owner} has deployed to it since {lock.since} ({lock.message}): wait for the end of that; "
+        "if it hangs, pyinfra inventory.py deploy.lock.release."
+    )
+    return [fault]
 
 
 def machine_faults(machine: Machine, settings: Settings) -> list[str]:
     """Return what keeps the stack from running on a machine, a sentence each."""
-    if not machine["os.id"]:
-        return ["it could not be looked at; see what is said above."]
     faults = []
     if (machine["os.id"], machine["os.version"]) not in SYSTEMS:
         faults.append(
@@ -78,7 +88,7 @@ def machine_faults(machine: Machine, settings: Settings) -> list[str]:
         faults.append(f"the architecture {machine['architecture']} is not supported; use amd64 or arm64.")
     if (memory := machine.number("memory.kib") // 1024) < MEMORY_MIB:
         faults.append(f"{memory} MiB of memory are too little; the stack needs {MEMORY_MIB} MiB.")
-    needed = DISK_MIB_LATER if LATEST in machine.images else DISK_MIB_FIRST
+    needed = DISK_MIB_LATER if project.LATEST in machine.images else DISK_MIB_FIRST
     if (free := machine.number("disk.kib") // 1024) < needed:
         faults.append(
             f"{free} MiB free under /var/lib are too little, {needed} MiB needed: make room, or add a disk."

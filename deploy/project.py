@@ -19,6 +19,9 @@ from deploy.settings import Settings, current
 
 STATE_DIRECTORIES = ("data", "models", "logs")
 STATE_MODE = "755"
+LATEST = f"{configuration.IMAGE}:latest"
+# What look.sh says beside the releases that are in use, if the database has answered at all.
+ASKED = "asked"
 
 
 def build(settings: Settings, machine: Machine) -> Release:
@@ -53,6 +56,12 @@ def upload() -> None:
 
 
 @deploy("Project")
+def check() -> None:
+    """Import the DAGs of a release that has not run yet: a gate, whose failure stops the deploy here."""
+    import_dags(name="Import the DAGs of the release")
+
+
+@deploy("Project")
 def activate() -> None:
     """Make the release the current one, at once."""
     switch(name="Switch to the release")
@@ -60,7 +69,10 @@ def activate() -> None:
 
 @deploy("Old releases")
 def prune() -> None:
-    """Remove the oldest releases, never the current one, so that ``keep_releases`` stay."""
+    """Remove the oldest releases, so that ``keep_releases`` stay, and none that somebody still needs.
+
+    Those are the current one, the one before it, and those on which a run has begun and not ended.
+    """
     remove(name="Remove old releases", keep=current().keep_releases)
 
 
@@ -79,17 +91,29 @@ def directories() -> Generator[Run]:
 def transfer() -> Generator[Run]:
     """Send the release as one archive, check its compose file, and only then give it its name."""
     new = wanted()
-    if new.id in look().releases:
-        host.noop(f"{new.id} is on the host")
+    machine = look()
+    if new.id in machine.releases and new.id not in machine.changed:
+        host.noop(f"{new.id} is on the host, and is what its name says")
         return
     yield Run("upload", new.id, text=base64.encodebytes(release.archive(new.files)).decode())
 
 
 @operation()
+def import_dags() -> Generator[Run]:
+    """Import every DAG with the image of the release. A host where nothing ran yet has nothing to lose by them."""
+    machine, new = look(), wanted()
+    if machine.started in {"", new.id}:
+        host.noop(f"{new.id} is what runs" if machine.started else "nothing has run yet")
+        return
+    yield Run("check_dags", new.id, new.image)
+
+
+@operation()
 def switch() -> Generator[Run]:
-    """Point ``current`` at the release."""
-    new = wanted()
-    if look()["current"] == new.id:
+    """Point ``current`` at the release, and the alias of the image at its image."""
+    machine, new = look(), wanted()
+    image = machine.images.get(new.image)
+    if machine["current"] == new.id and image and image == machine.images.get(LATEST):
         host.noop(f"{new.id} is the current release")
         return
     yield Run("activate", new.id)
@@ -97,10 +121,18 @@ def switch() -> Generator[Run]:
 
 @operation()
 def remove(*, keep: int) -> Generator[Run]:
-    """Remove all releases but the current one and the newest."""
+    """Remove the oldest of the releases that nobody needs."""
     machine = look()
-    others = [name for name in machine.releases if name != machine["current"]]
-    if old := others[: max(0, len(others) - (keep - 1))]:
+    if old := superfluous(machine, keep):
         yield Run("prune_releases", *old)
     else:
-        host.noop(f"{len(machine.releases)} of at most {keep} releases are on the host")
+        host.noop(f"{len(machine.releases)} releases are on the host, and {keep} or more are to stay")
+
+
+def superfluous(machine: Machine, keep: int) -> list[str]:
+    """Return the releases that may be removed, the oldest first, for ``keep`` to stay; see ``prune``."""
+    if ASKED not in machine.unfinished:
+        return []
+    needed = {machine["current"], machine.started, machine.before, *machine.unfinished}
+    others = [name for name in machine.releases if name not in needed]
+    return others[: max(0, len(machine.releases) - keep)]

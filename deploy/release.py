@@ -83,12 +83,18 @@ def missing(files: Iterable[File]) -> list[str]:
 
 
 def digest(files: Iterable[File]) -> str:
-    """Return a hash of the files' paths, kinds and content: ``ID_DIGITS`` hexadecimal digits."""
-    total = hashlib.sha256()
-    for file in sorted(files):
-        content = hashlib.sha256(file.content).hexdigest()
-        total.update(f"{file.path}\0{file.executable:d}{file.is_link:d}\0{content}\n".encode())
-    return total.hexdigest()[:ID_DIGITS]
+    """Return a hash of the files' paths, kinds and content: ``ID_DIGITS`` hexadecimal digits.
+
+    It is the SHA-256 of a listing that any shell can make of a directory, as ``look.sh`` does: so a host
+    can tell whether a release is still what its name says.
+    """
+    ordered = sorted(files, key=lambda file: os.fsencode(file.path))
+    regular = [file for file in ordered if not file.is_link]
+    hashes = [f"{hashlib.sha256(file.content).hexdigest()}  {file.path}" for file in regular]
+    executable = [file.path for file in regular if file.executable]
+    links = [f"{file.path} {os.fsdecode(file.content)}" for file in ordered if file.is_link]
+    listing = "".join(f"{line}\0" for part in (hashes, executable, links) for line in (*part, ""))
+    return hashlib.sha256(os.fsencode(listing)).hexdigest()[:ID_DIGITS]
 
 
 def identity(files: Iterable[File]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,18 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
+from deploy import claim
+from deploy.settings import of_host
+
 if TYPE_CHECKING:
     from pyinfra.api import Host, State
 
 SCRIPTS = Path(__file__).parent / "scripts"
-# Where a host keeps what was last seen of it (deploy.machine), so that a change can forget it.
+# What is kept of a host during a run: what was last seen of it (deploy.machine), so that a change can forget it;
+# whether it is locked for this run; which lock of another run may be taken over.
 SEEN = "flights_mlops_seen"
+CLAIMED = "flights_mlops_claimed"
+DEAD = "flights_mlops_dead"
 
 
 def needs_sudo(host: Host) -> bool:
@@ -32,15 +40,20 @@ def needs_sudo(host: Host) -> bool:
     return True
 
 
-def command(name: str, *arguments: str, prelude: bool = True) -> StringCommand:
-    """Return the command that runs ``deploy/scripts/NAME.sh`` and shows nothing, as a fact does."""
-    return StringCommand(*_words(name, arguments, prelude=prelude))
+def parts(name: str) -> list[str]:
+    """Return the scripts that ``name`` is made of, itself the last: it names the others after "Uses:"."""
+    uses = re.search(r"^# Uses: (.*)$", (SCRIPTS / f"{name}.sh").read_text(), re.MULTILINE)
+    return [*(uses[1].split() if uses else ()), name]
 
 
-def _words(name: str, arguments: tuple[str, ...], *, prelude: bool) -> list[Any]:
-    names = ("prelude", name) if prelude else (name,)
-    text = "\n".join((SCRIPTS / f"{part}.sh").read_text() for part in names)
-    return ["bash", "-c", QuoteString(text), name, *(QuoteString(argument) for argument in arguments)]
+def command(name: str, *arguments: str, claims: Iterable[str] = ()) -> StringCommand:
+    """Return the command that runs ``deploy/scripts/NAME.sh`` with all it uses.
+
+    ``claims`` are the arguments of ``claim.sh``, for a script that uses it.
+    """
+    text = "\n".join((SCRIPTS / f"{part}.sh").read_text() for part in parts(name))
+    words = (QuoteString(word) for word in (text, name, *claims, *arguments))
+    return StringCommand("bash", "-c", *words)
 
 
 class Run(StringCommand):
@@ -53,20 +66,33 @@ class Run(StringCommand):
 
     def __init__(self, name: str, *arguments: str, text: str = "") -> None:
         """Prepare the run of ``deploy/scripts/NAME.sh`` with these arguments."""
-        super().__init__(*_words(name, arguments, prelude=True), _stdin=text)
-        self.shown = shlex.join((f"{name}.sh", *arguments))
-
-    def get_masked_value(self) -> str:
-        """Return what -vv shows: the script's name and arguments instead of its text."""
-        return self.shown
+        self.script, self.arguments = name, arguments
+        super().__init__(f"{name}.sh", *(QuoteString(argument) for argument in arguments), _stdin=text)
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
-        """Run the script on the host."""
+        """Run the script on the host, as the one deploy that works on it."""
         host.connector_data.pop(SEEN, None)
         connector_arguments.update(self.connector_arguments)
         connector_arguments["_sudo"] = connector_arguments.get("_sudo") or needs_sudo(host)
         if state.print_input:
-            echo(f"{host.print_prefix}>>> {self.shown}", err=True)
-        status, _ = host.run_shell_command(self, print_output=True, print_input=False, **connector_arguments)
+            echo(f"{host.print_prefix}>>> {shlex.join((f'{self.script}.sh', *self.arguments))}", err=True)
+        claims = _claims(host) if "claim" in parts(self.script) else ()
+        text = command(self.script, *self.arguments, claims=claims)
+        status, _ = host.run_shell_command(text, print_output=True, print_input=False, **connector_arguments)
+        if claims and status:
+            host.connector_data[CLAIMED] = "claimed"
         # Printed already: what is returned here, pyinfra would print once more after a failure.
         return status, CommandOutput([])
+
+
+def _claims(host: Host) -> tuple[str, ...]:
+    settings, _ = of_host()
+    return (
+        claim.TOKEN,
+        claim.client(),
+        claim.owner(),
+        claim.commit(),
+        claim.one_line(settings.message) or "no message",
+        host.connector_data.get(DEAD, ""),
+        host.connector_data.get(CLAIMED, ""),
+    )

@@ -27,6 +27,8 @@ OWNED_BY_THE_STACK = frozenset(
         "AIRFLOW__CORE__EXECUTOR",
         "AIRFLOW__CORE__FERNET_KEY",
         "AIRFLOW__CORE__PARALLELISM",
+        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
@@ -66,8 +68,8 @@ class Settings(BaseModel):
     triggerer: bool = False
     """Whether to run a triggerer. Only tasks that defer need one."""
 
-    dag_refresh_interval: Seconds = Field(10, ge=1)
-    """How often the DAG processor looks for new files, in seconds."""
+    dag_refresh_interval: Seconds = Field(2, ge=1)
+    """How often the DAG processor looks for a new release, in seconds."""
 
     airflow_env: dict[str, str] = {}
     """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for all its services. No secrets."""
@@ -79,7 +81,13 @@ class Settings(BaseModel):
     """How many rotated log files a container keeps."""
 
     stop_timeout: Seconds = Field(120, ge=1)
-    """How long a service that is stopped may take to finish what it does, in seconds."""
+    """How long a service that is stopped by hand or a shutdown may take to finish what it does, in seconds."""
+
+    drain_timeout: Seconds = Field(600, ge=1)
+    """How long tasks may go on running before the scheduler is replaced, in seconds."""
+
+    overdue_tasks: Literal["wait", "go-ahead"] = "wait"
+    """What to do when drain_timeout is over: wait on for the tasks, or go ahead; Airflow then runs them again."""
 
     start_timeout: Seconds = Field(300, ge=1)
     """How long the services may take to become healthy, in seconds."""
@@ -89,6 +97,9 @@ class Settings(BaseModel):
 
     keep_releases: int = Field(5, ge=1)
     """How many releases stay on the host to go back to, the current one included."""
+
+    message: str = ""
+    """What a deploy is for, as the lock and the history say it."""
 
     @field_validator("python_image", "postgres_image")
     @classmethod

@@ -9,7 +9,6 @@ from pyinfra.api import operation
 from pyinfra.api.deploy import deploy
 
 from deploy import project
-from deploy.configuration import COMPOSE_FILE
 from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current
@@ -31,10 +30,11 @@ def start() -> None:
 def initialise() -> Generator[Run]:
     """Run ``airflow-init`` unless this image has already initialised this database."""
     machine, new = look(), project.wanted()
+    settings = current()
     if machine["migrated"] and machine["migrated"] == f"{new.image} {machine['volume']}":
         host.noop(f"the database is as {new.image} needs it")
         return
-    yield Run("migrate", new.id, new.image)
+    yield Run("migrate", new.id, new.image, str(settings.drain_timeout), settings.overdue_tasks)
 
 
 def out_of_date(machine: Machine) -> list[str]:
@@ -51,16 +51,16 @@ def out_of_date(machine: Machine) -> list[str]:
     return sorted([*due, *(machine.found.keys() - machine.wanted.keys())])
 
 
+def limits(settings: Settings) -> tuple[str, str, str]:
+    """Return the arguments by which every script that starts the services knows how long to wait for what."""
+    return str(settings.start_timeout), str(settings.drain_timeout), settings.overdue_tasks
+
+
 @operation()
 def up(*, settings: Settings) -> Generator[Run]:
-    """Start what is out of date; ``start_timeout`` later all is healthy, or the deploy has failed."""
-    machine, new = look(), project.wanted()
-    due = out_of_date(machine)
-    # Before the switch it is not known what compose would make of the release, but whether it is the same.
-    if machine.wanted and not due and machine["configuration"] == new.configuration:
+    """Start what is out of date; ``start_timeout`` later all is healthy, or what ran before is put back."""
+    machine = look()
+    if machine.found and machine.started == machine["current"] and not out_of_date(machine):
         host.noop("every service runs as configured and is healthy")
         return
-    limits = (str(settings.start_timeout), str(settings.stop_timeout))
-    yield Run(
-        "start", COMPOSE_FILE, str(settings.ui_port), *limits, "triggerer" if settings.triggerer else "", *due
-    )
+    yield Run("start", *limits(settings))

@@ -5,20 +5,54 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.api.deploy import deploy
 from pyinfra.connectors.local import LocalConnector
 
+from deploy import script
 from deploy.configuration import CONFIGURATION_ROOT
 from deploy.machine import look
 from deploy.settings import Settings, current
 from deploy.stack import out_of_date
+
+HISTORY_TABS = 6
 
 
 @deploy("Status")
 def show() -> None:
     """Say what runs, where the UI is and how to log in."""
     report(name="Say what runs and where the UI is", settings=current())
+
+
+class History(FactBase[list[list[str]]]):
+    """What a host remembers of its deploys, the oldest first: seven texts each, as ``record`` in claim.sh writes."""
+
+    def command(self) -> StringCommand:
+        """Return the command."""
+        return script.command("history")
+
+    def process(self, output: list[str]) -> list[list[str]]:
+        """Read the command's output."""
+        return [line.split("\t") for line in output if line.count("\t") == HISTORY_TABS]
+
+
+@deploy("Status")
+def history() -> None:
+    """Say what was deployed, when, from which commit, by whom and what for, the newest last."""
+    recall(name="Say what was deployed")
+
+
+@operation()
+def recall() -> Generator[StringCommand]:
+    """Print the host's memory of its deploys; change nothing."""
+    if host.state.is_executing:
+        for time, event, release, detail, commit, owner, message in host.get_fact(
+            History, _sudo=script.needs_sudo(host)
+        ):
+            reason = f": {detail}" if detail != "-" else ""
+            host.log(f"{time}  {event} {release}{reason}  by {owner} ({message}), commit {commit}")
+    host.noop("only said what there is")
+    yield from ()
 
 
 @operation()

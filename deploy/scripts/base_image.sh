@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# Provides one base image: pulled, or built from Debian's packages. Standard input: PostgreSQL's entrypoint.
+# Provides one base image: pulled, or built from Debian's packages.
+# Uses: common prelude lock claim
+# Standard input: PostgreSQL's entrypoint.
 source=$1 image=$2 name=$3 kind=$4 suite=$5 packages=$6 mirror=$7
 
 if [ "$source" != debian ]; then

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# Makes the secrets that are missing. Arguments: the stack's user id; "known" or "generated" admin password.
+# Makes the secrets that are missing.
+# Uses: common prelude lock claim
+# Arguments: the stack's user id; "known" or "generated" admin password.
 # Secrets go from one built-in or pipe to the next: they are in no process's arguments and in no output.
 uid=$1 admin=$2
 umask 077
 secrets=$configuration/secrets
-volume=flights-mlops_postgres-airflow-data
 
 random() { # as many random bytes as asked for, in base64 that is safe in a URL
   head -c "$1" /dev/urandom | base64 --wrap=0 | tr '+/' '-_'
@@ -23,7 +24,7 @@ lost() { # what a database or a running service was made with cannot be made ane
 }
 
 install -d -m 0755 "$configuration"
-install -d -m 0700 "$secrets"
+install -d -m 0700 -o root -g root "$secrets"
 [ -s "$secrets/postgres_password" ] || { lost postgres_password; random 24 | keep postgres_password; }
 [ -s "$secrets/fernet_key" ] || { lost fernet_key; random 32 | keep fernet_key; }
 [ -s "$secrets/jwt_secret" ] || { lost jwt_secret; random 48 | keep jwt_secret; }

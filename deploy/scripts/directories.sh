@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# Makes the directories that runs write to. Arguments: the stack's user id, the directories' names.
+# Makes the directories that runs write to.
+# Uses: common prelude lock claim
+# Arguments: the stack's user id, the directories' names.
 uid=$1
 shift
 install -d -m 0755 "$state"

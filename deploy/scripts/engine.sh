@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# Makes a Docker engine serve, with compose v2 and buildx. Arguments: seconds to wait for apt's locks.
+# Makes a Docker engine serve, with compose v2 and buildx.
+# Uses: common prelude lock claim
+# Arguments: seconds to wait for apt's locks.
 lock_timeout=$1
 exec 3>&1 # for what has to be seen although the output is captured
 # shellcheck source=/dev/null

@@ -1,7 +1,9 @@
 # shellcheck shell=bash
-# Builds the Airflow image. Arguments: release, image, its alias, "present" or "missing".
+# Builds the Airflow image.
+# Uses: common prelude lock claim
+# Arguments: release, image, "present" or "missing".
 # Standard input: the Python index that is set, and the one that the machine which deploys asks; a line each.
-release=$1 image=$2 latest=$3 presence=$4
+release=$1 image=$2 presence=$3
 { read -r set_index && read -r their_index; } || true
 
 pip_index() { # the index that pip on this host is told to ask, by whoever logs in or for all
@@ -37,5 +39,4 @@ if [ "$presence" = missing ]; then
     fail "$image could not be built on $here; the last lines of the build are above. What runs was not touched."
   }
 fi
-docker tag "$image" "$latest"
-echo "Image $image is $latest: $(docker image inspect --format '{{.Size}}' "$image" | numfmt --to=iec --suffix=B)"
+echo "Image $image is on the host: $(docker image inspect --format '{{.Size}}' "$image" | numfmt --to=iec --suffix=B)"

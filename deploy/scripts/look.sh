@@ -1,13 +1,11 @@
 # shellcheck shell=bash
-# Prints what the host looks like, a "key value..." line each; changes nothing. Arguments: the UI's port.
+# Prints what the host looks like, a "key value..." line each; changes nothing.
+# Uses: common lock
+# Arguments: the UI's port; how many releases are kept.
 # It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
 set -u
 exec 2>/dev/null
-export LC_ALL=C.UTF-8
-port=$1
-unset DOCKER_HOST DOCKER_CONTEXT COMPOSE_FILE COMPOSE_PROFILES COMPOSE_PROJECT_NAME \
-  AIRFLOW_UID AIRFLOW_IMAGE PYTHON_IMAGE POSTGRES_IMAGE UI_PORT BUILD_CONTEXT
-project=/opt/flights-mlops state=/var/lib/flights-mlops configuration=/etc/flights-mlops
+port=$1 keep=$2
 
 system() {
   (
@@ -18,12 +16,9 @@ system() {
   printf 'architecture %s\n' "$(dpkg --print-architecture)"
   printf 'login.uid %s\n' "${SUDO_UID:-$(id -u)}"
   printf 'memory.kib %s\n' "$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)"
-  local place
-  place=$(docker info --format '{{.DockerRootDir}}')
-  for place in "$place" /var/lib/docker /var/lib; do
-    [ ! -d "$place" ] || break
-  done
-  printf 'disk.kib %s\n' "$(df --output=avail -k "$place" | tail -n 1)"
+  [ ! -e /etc/ssl/certs/ca-certificates.crt ] || printf 'authorities present\n'
+  read_lock
+  ! lock_is_held || printf 'lock %s %s %s %s %s\n' "$lock_token" "$lock_client" "$lock_since" "$lock_owner" "$lock_message"
 }
 
 # Who listens on the port: from the kernel's own tables, because a fresh machine may have neither ss nor lsof.
@@ -48,13 +43,22 @@ holder() {
   printf 'port.holder another process\n'
 }
 
+# One call tells of the engine and of its client's plugins.
 engine() {
-  command -v docker >/dev/null || return 0
-  printf 'docker.path %s\n' "$(command -v docker)"
-  server=$(docker version --format '{{.Server.Version}}')
-  printf 'docker.server %s\n' "$server"
-  printf 'docker.compose %s\n' "$(docker compose version --short)"
-  printf 'docker.buildx %s\n' "$(docker buildx version | cut -d ' ' -f 2)"
+  local place server plugins plugin
+  if command -v docker >/dev/null; then
+    printf 'docker.path %s\n' "$(command -v docker)"
+    IFS='|' read -r place server plugins < <(docker info --format \
+      '{{.DockerRootDir}}|{{.ServerVersion}}|{{range .ClientInfo.Plugins}}{{.Name}} {{.Version}}|{{end}}')
+    printf 'docker.server %s\n' "$server"
+    while IFS= read -rd '|' plugin; do
+      printf 'docker.%s\n' "$plugin"
+    done <<<"$plugins"
+  fi
+  for place in "${place:-}" /var/lib/docker /var/lib; do
+    [ ! -d "$place" ] || break
+  done
+  printf 'disk.kib %s\n' "$(df --output=avail -k "$place" | tail -n 1)"
 }
 
 images() {
@@ -63,32 +67,60 @@ images() {
 
 files() {
   local path
-  for path in data models logs; do
-    [ ! -d "$state/$path" ] || printf 'directory %s %s\n' "$path" "$(stat -c '%u %a' "$state/$path")"
+  for path in "$state"/{data,models,logs} "$configuration/secrets"; do
+    [ ! -d "$path" ] || printf 'directory %s %s\n' "${path##*/}" "$(stat -c '%u %a' "$path")"
   done
   for path in "$configuration"/secrets/*; do
     [ ! -f "$path" ] || printf 'secret %s %s\n' "${path##*/}" "$(stat -c '%u %a %s' "$path")"
   done
-  for path in "$project"/releases/r-*; do
-    [ ! -d "$path" ] || printf 'release %s %s %s\n' "$(stat -c '%Y' "$path")" "${path##*/}" \
-      "$(sed -nE "s/^AIRFLOW_IMAGE='(.*)'/\1/p" "$path/airflow/.env")"
-  done
-  [ ! -e /etc/ssl/certs/ca-certificates.crt ] || printf 'authorities present\n'
-  [ ! -f "$configuration/index.env" ] || printf 'index present\n'
-  if [ -f "$project/airflow/docker-compose.yaml" ]; then
+  [ ! -f "$configuration/index.env" ] || printf 'index %s\n' "$(stat -c '%a' "$configuration/index.env")"
+  printf 'migrated %s\n' "$(cat "$state/.migrated")"
+  printf 'started %s\n' "$(cat "$state/.started")"
+  # Where one of the two links is not as it was made, there is no current release.
+  if [ -f "$project/airflow/docker-compose.yaml" ] && [ "$(readlink "$project/airflow")" = current/airflow ]; then
     printf 'current %s\n' "$(basename "$(readlink "$project/current")")"
-    printf 'configuration %s\n' "$(cat "$project/airflow/docker-compose.yaml" "$project/airflow/.env" | sha256sum | cut -d ' ' -f 1)"
     sed -nE "s/^(PYTHON_IMAGE|POSTGRES_IMAGE)='(.*)'/\1 \2/p" "$project/airflow/.env"
   fi
 }
 
+# A hash of the listing that deploy/release.py makes of a release: whether it is still what its name says.
+identity() {
+  {
+    find . -type f -printf '%P\0' | sort --zero-terminated | xargs --null --no-run-if-empty sha256sum --zero --
+    printf '\0'
+    find . -type f -perm -100 -printf '%P\0' | sort --zero-terminated
+    printf '\0'
+    find . -type l -printf '%P %l\0' | sort --zero-terminated
+    printf '\0'
+  } | sha256sum | cut -c 1-12
+}
+
+releases() {
+  local path
+  for path in "$project"/releases/r-*; do
+    [ ! -d "$path" ] || printf 'release %s %s %s %s\n' "$(stat -c '%Y' "$path")" "${path##*/}" \
+      "$(cd "$path" && identity)" "$(sed -nE "s/^AIRFLOW_IMAGE='(.*)'/\1/p" "$path/airflow/.env")"
+  done
+}
+
+# The releases that a run which has not ended needs, where some could be removed. A database that does not answer
+# knows of none, and then none may be removed: "asked" is said only with its answer.
+unfinished() {
+  local names=("$project"/releases/r-*)
+  ((${#names[@]} > keep)) || return 0
+  docker exec flights-mlops-postgres-airflow-1 psql --no-psqlrc --username=airflow --dbname=airflow --no-align --tuples-only --command="
+    select distinct 'unfinished ' || bundle_version from dag_run where state in ('queued', 'running') and bundle_version is not null
+    union all select 'unfinished asked'"
+}
+
 # What compose would run now, and what runs: a container whose hash or image is another has to be made anew.
-stack() {
-  printf 'volume %s\n' "$(docker volume inspect --format '{{.CreatedAt}}' flights-mlops_postgres-airflow-data)"
-  printf 'migrated %s\n' "$(cat "$state/.migrated")"
-  if [ -f "$project/airflow/docker-compose.yaml" ]; then
+wanted() {
+  printf 'volume %s\n' "$(docker volume inspect --format '{{.CreatedAt}}' "$volume")"
+  [ ! -f "$project/airflow/docker-compose.yaml" ] ||
     docker compose -f "$project/airflow/docker-compose.yaml" config --hash '*' | sed 's/^/wanted /'
-  fi
+}
+
+found() {
   local containers
   # airflow-init is a step, whoever ran it; what is left of it is no service.
   containers=$(docker ps --all --filter label=com.docker.compose.project=flights-mlops \
@@ -100,13 +132,8 @@ stack() {
     $containers
 }
 
-server=
-system
-engine
-files
-if [ -n "$server" ]; then
-  images
-  stack
-fi
-holder
+# At once, because most of the time is spent in waiting for the engine; read one after the other, whole.
+exec 11< <(system) 12< <(engine) 13< <(files) 14< <(releases) 15< <(images) 16< <(wanted) 17< <(found) \
+  18< <(unfinished) 19< <(holder)
+for part in 11 12 13 14 15 16 17 18 19; do cat <&"$part"; done
 exit 0

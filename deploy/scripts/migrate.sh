@@ -1,15 +1,52 @@
 # shellcheck shell=bash
-# Runs airflow-init of a release. Arguments: the release, its image. The mark is written by success only.
-release=$1 image=$2
-compose=(docker compose --progress plain -f "$project/releases/$release/airflow/docker-compose.yaml" --profile init)
+# Initialises the database for a release. The mark is written by success only.
+# Uses: common prelude lock claim stack drain health database
+# Arguments: the release, its image, the seconds a drain may take, what to do with overdue tasks.
+release=$1 image=$2 drain_timeout=$3 overdue_tasks=$4
+running=$compose_file
+compose_file=$project/releases/$release/airflow/docker-compose.yaml
+
+initialise() { # runs airflow-init of the release
+  compose --profile init run --rm --no-deps -T airflow-init initialise "$@" </dev/null
+}
+
+# The services end first, so that the dump has everything, and nobody reads tables that are being changed.
+migrate() {
+  if [ -f "$running" ]; then
+    echo "The database has to be migrated: the services end, and it is dumped"
+    compose_file=$running stop_airflow
+  fi
+  dump "before-${image##*:}"
+  initialise && return
+  echo "Putting the database back"
+  restore "$dumped"
+  if [ -f "$running" ]; then
+    compose_file=$running
+    compose up --detach
+  fi
+  fail "the migration by $release failed on $here; its log is above. The database was put back from $backups/$dumped; what ran before goes on."
+}
+
 rm -f "$state/.migrated"
 echo "Starting the database"
-"${compose[@]}" up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow || {
-  "${compose[@]}" logs --no-log-prefix --tail 30 postgres-airflow
+compose --profile init up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow || {
+  compose logs --no-log-prefix --tail 30 postgres-airflow
   fail "the database does not start on $here; its log is above."
 }
-echo "Migrating the database and making the admin user"
-"${compose[@]}" run --rm --no-deps -T airflow-init </dev/null ||
-  fail "airflow-init of $release failed on $here; its log is above. The services that run were not touched."
-printf '%s %s\n' "$image" "$(docker volume inspect --format '{{.CreatedAt}}' flights-mlops_postgres-airflow-data)" >"$state/.migrated.new"
-mv "$state/.migrated.new" "$state/.migrated"
+before=$(schema)
+if [ -n "$before" ]; then
+  echo "Making sure of the admin user, and that the database is as $image needs it"
+else
+  echo "Making the database's tables and the admin user"
+fi
+code=0
+initialise ${before:+--unless-migrating} || code=$?
+case $code in
+  0) ;;
+  3) migrate ;; # as files/airflow/initialise says it
+  *) fail "airflow-init of $release failed on $here; its log is above. The services that run were not touched." ;;
+esac
+install -d -m 0755 "$state/.schemas"
+after=$(schema)
+replace "$state/.schemas/${image##*:}" <<<"$after"
+replace "$state/.migrated" <<<"$image $(docker volume inspect --format '{{.CreatedAt}}' "$volume")"

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# Removes releases. Arguments: their ids.
+# Removes releases.
+# Uses: common prelude lock claim
+# Arguments: their ids.
 for id in "$@"; do
   # Without its name first, so that no half of a release is ever taken for a whole one.
   mv -T "$project/releases/$id" "$project/releases/.partial-$id"

@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# One deploy at a time, and one script at a time: the lock file is held by whoever runs a script, and says whose
+# deploy that is. Arguments, before the script's own: this deploy's token, client, owner, commit and message, the
+# token of a deploy whose client is known to be dead, and "claimed" where an earlier script has the lock already.
+token=$1 client=$2 owner=$3 commit=$4 message=$5 dead=$6 claimed=$7
+shift 7
+
+session() { # the first process above this one that is neither a shell nor sudo
+  local pid=$PPID
+  while [[ $(<"/proc/$pid/comm") =~ ^(sudo|su|doas|env|.*sh)$ ]]; do
+    pid=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 2)
+  done
+  printf '%s:%s' "$pid" "$(began "$pid")"
+}
+
+refuse_while_held() {
+  read_lock
+  if [ "$lock_token" != "$token" ] && [ "$lock_token" != "$dead" ] && lock_is_held; then
+    fail "$lock_owner has deployed to $here since $lock_since ($lock_message): wait for the end of that; if it hangs, pyinfra inventory.py deploy.lock.release."
+  fi
+}
+
+# Appending, because who waits must not empty it. What goes on after a script is started with 9>&-.
+exec 9>>"$lock"
+flock --nonblock 9 || {
+  refuse_while_held
+  # A script may outlive its deploy. The next one waits for it instead of running beside it.
+  echo "A step of an earlier deploy still works on $here: waiting for its end, up to 600 s"
+  flock --wait 600 9 || fail "a step of an earlier deploy still works on $here after 600 s; see there what holds $lock."
+}
+refuse_while_held
+if [ "$lock_token" != "$token" ]; then
+  [ "$claimed" != claimed ] ||
+    fail "this deploy has lost its lock on $here${lock_owner:+ to $lock_owner}: it was released by hand; deploy again when nobody else does."
+  [ -z "$lock_token" ] || echo "Taking over from the deploy of $lock_owner since $lock_since, which ended without releasing its lock"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$token" "$(session)" "$(date --utc +%FT%TZ)" "$client" "$owner" "$message" >"$lock"
+fi
+
+# Adds to what this host remembers of its deploys: time, event $1, release $2, detail $3, commit, owner, message.
+# What was deployed came from this checkout; any other release from that of its own deploy.
+record() {
+  [ "$1" = deployed ] || [ "$1" = failed ] ||
+    commit=$(awk -F '\t' -v release="$2" '$2 == "deployed" && $3 == release { found = $5 } END { print found ? found : "-" }' "$state/history")
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3:--}" "$commit" "$owner" "$message" >>"$state/history"
+}

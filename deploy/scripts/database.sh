@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# What the scripts share that know of the database's content.
+
+schema() { # the revisions that Airflow and its providers have migrated the database to; nothing where it is empty
+  local tables table revision found=''
+  tables=$(query "select table_name from information_schema.tables where table_name like 'alembic_version%' order by 1")
+  for table in $tables; do
+    revision=$(query "select version_num from $table")
+    found+="${found:+ }$table=$revision"
+  done
+  printf '%s' "$found"
+}
+
+schema_of() { # the schema that the image $1 left when it initialised the database of this host
+  cat "$state/.schemas/${1##*:}" 2>/dev/null || true
+}
+
+dumps() { # the dumps on this host, in words
+  local names
+  names=$(cd "$backups" 2>/dev/null && printf '%s, ' *.dump)
+  names=${names%, }
+  printf '%s' "${names/#'*.dump'/}" | grep . || printf none
+}
+
+dump() { # the database into a new file of backups, whose name is left in $dumped. $1: what for
+  install -d -m 0700 "$backups"
+  dumped=$(date --utc +%Y%m%dT%H%M%SZ)-$1.dump
+  (umask 077 && docker exec "$database" pg_dump --username=airflow --format=custom airflow >"$backups/.partial") ||
+    fail "the database on $here could not be dumped; the reason is above."
+  mv "$backups/.partial" "$backups/$dumped"
+  echo "Dumped the database to $backups/$dumped ($(stat -c %s "$backups/$dumped" | numfmt --to=iec --suffix=B))"
+}
+
+restore() { # the dump $1 takes the place of the database, whole or not at all. Nothing of Airflow may run.
+  local sql=(docker exec -i "$database" psql --no-psqlrc --quiet --username=airflow --dbname=postgres --set=ON_ERROR_STOP=1)
+  "${sql[@]}" --command='drop database if exists airflow_restored with (force)' --command='create database airflow_restored'
+  docker exec -i "$database" pg_restore --username=airflow --dbname=airflow_restored --exit-on-error --no-owner <"$backups/$1" ||
+    fail "$backups/$1 could not be restored on $here; the database is as it was."
+  # With the last session ended, in one transaction: there is always a database of that name.
+  "${sql[@]}" --output=/dev/null --command="select pg_terminate_backend(pid) from pg_stat_activity where datname = 'airflow'"
+  "${sql[@]}" --command='begin; alter database airflow rename to airflow_replaced; alter database airflow_restored rename to airflow; commit'
+  "${sql[@]}" --command='drop database airflow_replaced with (force)'
+  rm -f "$state/.migrated"
+  echo "The database is what it was in $1"
+}
+
+stop_airflow() { # every service but the database ends, the scheduler first and when its tasks have
+  drain
+  # shellcheck disable=SC2046 # a word a service
+  compose stop $(compose config --services | grep '^airflow-')
+}

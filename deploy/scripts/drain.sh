@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# How the scheduler ends without ending its tasks.
+tasks_that_run="select '  ' || dag_id || '.' || task_id || ' of ' || run_id || ', ' || state || coalesce(' since ' || to_char(start_date at time zone 'utc', 'HH24:MI:SS') || ' UTC', '')
+  from task_instance where state in ('running', 'restarting') or (state = 'queued' and queued_by_job_id is not null) order by 1"
+
+number_of_tasks() {
+  query "$tasks_that_run" | awk 'END { print NR, NR == 1 ? "task" : "tasks" }'
+}
+
+# Lets the scheduler end: what runs may finish, nothing new begins. Uses $drain_timeout and $overdue_tasks.
+drain() {
+  local id status health began_at waited start=$SECONDS
+  read -r id status health < <(container airflow-scheduler) || return 0
+  [ "$status" = running ] || return 0
+  if [ "$health" = unhealthy ]; then
+    echo "Stopping the scheduler, which does not answer"
+    docker stop "$id" >/dev/null
+    return
+  fi
+  echo "Draining the scheduler: $(number_of_tasks) may finish, nothing new begins"
+  # Once only: at a second signal Airflow ends without waiting for its tasks (LocalExecutor.end).
+  began_at=$(docker inspect --format '{{.State.StartedAt}}' "$id")
+  if [ "$(cat "$state/.draining" 2>/dev/null)" != "$id $began_at" ]; then
+    replace "$state/.draining" <<<"$id $began_at"
+    docker kill --signal TERM "$id" >/dev/null
+  fi
+  # Each step waits for the end itself, and then says for what.
+  until timeout "$((drain_timeout < 15 ? drain_timeout : 15))" docker wait "$id" >/dev/null 2>&1; do
+    waited=$((SECONDS - start))
+    if ((waited < drain_timeout)); then
+      echo "Waiting for $(number_of_tasks) to finish, $waited s of at most $drain_timeout"
+    else
+      overdue "$id" "$waited"
+    fi
+  done
+  echo "The scheduler has ended"
+}
+
+overdue() { # the drain of the container $1 has taken $2 seconds, which is too long: the setting decides
+  echo "Still running after $2 s:"
+  query "$tasks_that_run"
+  if [ "$overdue_tasks" = go-ahead ]; then
+    echo "Going ahead, as overdue_tasks says: Airflow will run these tasks again"
+    docker kill "$1" >/dev/null
+  else
+    echo "Waiting on, as overdue_tasks says"
+  fi
+}

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Dumps the database, whatever runs.
+# Uses: common prelude lock claim stack database
+dump by-hand

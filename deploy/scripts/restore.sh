@@ -1,0 +1,11 @@
+# shellcheck shell=bash
+# Puts a dump in the place of the database; Airflow's services stay stopped, for the release that fits it is to be chosen.
+# Uses: common prelude lock claim stack drain health database
+# Arguments: the dump's name, the seconds a drain may take, what to do with overdue tasks.
+name=$1 drain_timeout=$2 overdue_tasks=$3
+[ -f "$backups/$name" ] || fail "$here has no dump $name; it has: $(dumps)."
+stop_airflow
+dump before-restore
+restore "$name"
+record restored - "$name"
+echo "Airflow's services are stopped: deploy, or go back with pyinfra inventory.py deploy.rollback.to release=r-…"

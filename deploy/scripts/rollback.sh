@@ -1,0 +1,15 @@
+# shellcheck shell=bash
+# Goes back to a release that is on this host: its code, image and configuration.
+# Uses: common prelude lock claim stack drain health database switch
+# Arguments: the release, and the limits of start.sh.
+release=$1 start_timeout=$2 drain_timeout=$3 overdue_tasks=$4
+image=$(image_of "$release")
+docker image inspect "$image" >/dev/null 2>&1 ||
+  fail "the image $image of $release is not on $here any more; deploy it from a checkout."
+made=$(schema_of "$image")
+[ -n "$made" ] || fail "$release never ran on $here; deploy it from a checkout."
+now=$(schema)
+[ "$made" = "$now" ] ||
+  fail "the database of $here was migrated since $release (it needs $made, and has $now): pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps); then roll back."
+activate "$release"
+bring_up_or_put_back "rolled back"

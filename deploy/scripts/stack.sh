@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# What the scripts share that touch the running stack.
+compose_file=$project/airflow/docker-compose.yaml
+database=flights-mlops-postgres-airflow-1
+
+compose() {
+  docker compose --progress plain -f "$compose_file" "$@"
+}
+
+query() { # the answer of the metadata database to $1, a line a row
+  docker exec "$database" psql --no-psqlrc --quiet --username=airflow --dbname=airflow --no-align --tuples-only --command="$1"
+}
+
+# The containers of the services, a line each: service, id, state, health, restarts, compose's hash, image's id and name.
+containers() {
+  local ids
+  ids=$(docker ps --all --no-trunc --quiet --filter label=com.docker.compose.project=flights-mlops \
+    --filter label=com.docker.compose.oneoff=False)
+  # airflow-init is a step, whoever ran it; what is left of it is no service.
+  # shellcheck disable=SC2086 # one word a container
+  [ -z "$ids" ] || docker inspect --format '{{with .Config.Labels}}{{index . "com.docker.compose.service"}}{{end}} {{.Id}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.RestartCount}} {{with .Config.Labels}}{{index . "com.docker.compose.config-hash"}}{{end}} {{.Image}} {{.Config.Image}}' \
+    $ids | sed '/^airflow-init /d'
+}
+
+container() { # id, state and health of the container of the service $1
+  containers | awk -v service="$1" '$1 == service { print $2, $3, $4 }'
+}
+
+# The services that are not as the current release says or not well, a line each: service, and why. "replaced" is
+# what runs and would be made anew: compose's hash, or the image of that name, is another.
+due() {
+  local found
+  found=$(containers)
+  {
+    compose config --hash '*' | sed 's/^/wanted /'
+    docker images --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}'
+    awk 'NF { print "found", $0 }' <<<"$found"
+  } | awk '
+    $1 == "wanted" { wanted[$2] = $3 }
+    $1 == "image" { image[$2] = $3 }
+    $1 == "found" {
+      found[$2]
+      if (!($2 in wanted)) print $2, "superfluous"
+      else if ($4 != "running") print $2, $4
+      else if ($7 != wanted[$2] || $8 != image[$9]) print $2, "replaced"
+      else if ($5 == "unhealthy") print $2, "unhealthy"
+    }
+    END { for (service in wanted) if (!(service in found)) print service, "missing" }'
+}
+
+# Makes the services what the current release says, and waits until they are well; else says why not in $reason.
+# Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
+# first. The webserver comes back first, alone, so that it is away for as short as can be.
+bring_up() {
+  local change service why id
+  reason=''
+  change=$(due)
+  if [ -n "$change" ]; then
+    # Left by whoever ran it by hand; it would be waited for.
+    compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
+    ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$' <<<"$change" || drain
+    while read -r service why; do
+      read -r id _ < <(container "$service") || continue
+      case $why in
+        paused) docker unpause "$id" >/dev/null ;;
+        unhealthy) echo "Restarting $service, which does not answer" && docker restart "$id" >/dev/null ;;
+      esac
+    done <<<"$change"
+    if ! { compose up --detach airflow-webserver && compose up --detach --remove-orphans; }; then
+      show_logs
+      reason="compose could not start the services"
+      return 1
+    fi
+  fi
+  wait_until_healthy
+}
