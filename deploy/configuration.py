@@ -5,7 +5,6 @@ Pure: from settings and the few facts of a host that the templates need, to file
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ ROOT = Path(__file__).parents[1]
 PROJECT_ROOT = "/opt/flights-mlops"
 STATE_ROOT = "/var/lib/flights-mlops"
 CONFIGURATION_ROOT = "/etc/flights-mlops"
-COMPOSE_FILE = f"{PROJECT_ROOT}/airflow/docker-compose.yaml"
 IMAGE = "flights-mlops-airflow"
 
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
@@ -59,10 +57,10 @@ class Release:
     files: tuple[File, ...]
 
     @property
-    def configuration(self) -> str:
-        """SHA-256 of the compose file and its .env, one after the other, in hexadecimal digits."""
-        rendered = {file.path: file.content for file in self.files if file.path in TEMPLATES}
-        return hashlib.sha256(b"".join(rendered[name] for name in TEMPLATES)).hexdigest()
+    def configuration(self) -> tuple[str, str]:
+        """The text of the compose file, and of its .env."""
+        text = {file.path: file.content.decode() for file in self.files if file.path in TEMPLATES}
+        return text[TEMPLATES[0]], text[TEMPLATES[1]]
 
 
 def image_sources(root: Path = ROOT) -> tuple[File, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator
+from dataclasses import replace
 from functools import cache
 
 from pyinfra import host
@@ -123,6 +124,10 @@ def switch() -> Generator[Run]:
 def remove(*, keep: int) -> Generator[Run]:
     """Remove the oldest of the releases that nobody needs."""
     machine = look()
+    if not host.state.is_executing:
+        new = wanted()
+        values = {**machine.values, "current": new.id}
+        machine = replace(machine, values=values, releases={**machine.releases, new.id: new.image})
     if old := superfluous(machine, keep):
         yield Run("prune_releases", *old)
     else:

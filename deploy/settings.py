@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
+
+# Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pyinfra import host
@@ -42,7 +46,7 @@ MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "python_index_u
 class Settings(BaseModel):
     """What an inventory may say of a host. Frozen; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""

@@ -103,14 +103,15 @@ releases() {
   done
 }
 
-# The releases that a run which has not ended needs, where some could be removed. A database that does not answer
-# knows of none, and then none may be removed: "asked" is said only with its answer.
+# The releases that a run which has not ended needs, and those that the next run of a DAG begins on, where some could
+# be removed. A database that does not answer knows of none, and then none may be: "asked" comes with its answer.
 unfinished() {
   local names=("$project"/releases/r-*)
-  ((${#names[@]} > keep)) || return 0
+  ((${#names[@]} >= keep)) || return 0
   docker exec flights-mlops-postgres-airflow-1 psql --no-psqlrc --username=airflow --dbname=airflow --no-align --tuples-only --command="
-    select distinct 'unfinished ' || bundle_version from dag_run where state in ('queued', 'running') and bundle_version is not null
-    union all select 'unfinished asked'"
+    select 'unfinished ' || bundle_version from dag_run where state in ('queued', 'running') and bundle_version is not null
+    union select 'unfinished ' || bundle_version from dag where not is_stale and bundle_version is not null
+    union select 'unfinished asked'"
 }
 
 # What compose would run now, and what runs: a container whose hash or image is another has to be made anew.
