@@ -50,4 +50,4 @@ def remove(*, own: bool) -> Generator[Run]:
     if lock is None or (own and lock.token != claim.TOKEN):
         host.noop("there is no such lock")
         return
-    yield Run("unlock", lock.token)
+    yield Run("unlock", lock.token, keeps=own)

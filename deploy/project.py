@@ -106,7 +106,7 @@ def import_dags() -> Generator[Run]:
     if machine.started in {"", new.id}:
         host.noop(f"{new.id} is what runs" if machine.started else "nothing has run yet")
         return
-    yield Run("check_dags", new.id, new.image)
+    yield Run("check_dags", new.id, new.image, keeps=True)
 
 
 @operation()

@@ -59,19 +59,22 @@ def command(name: str, *arguments: str, claims: Iterable[str] = ()) -> StringCom
 class Run(StringCommand):
     """A script that changes the host, as root: its output is shown as it comes, what was seen is forgotten.
 
+    What leaves everything as ``look`` sees it says so with ``keeps``, and spares the host another look.
+
     pyinfra shows output only with -vvv, or all at once after a failure; a build of minutes must show
     that it goes on. ``text`` goes to the script on standard input, the way for what is large, and for
     what no process list and no output may show.
     """
 
-    def __init__(self, name: str, *arguments: str, text: str = "") -> None:
+    def __init__(self, name: str, *arguments: str, text: str = "", keeps: bool = False) -> None:
         """Prepare the run of ``deploy/scripts/NAME.sh`` with these arguments."""
-        self.script, self.arguments = name, arguments
+        self.script, self.arguments, self.keeps = name, arguments, keeps
         super().__init__(f"{name}.sh", *(QuoteString(argument) for argument in arguments), _stdin=text)
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
         """Run the script on the host, as the one deploy that works on it."""
-        host.connector_data.pop(SEEN, None)
+        if not self.keeps:
+            host.connector_data.pop(SEEN, None)
         connector_arguments.update(self.connector_arguments)
         connector_arguments["_sudo"] = connector_arguments.get("_sudo") or needs_sudo(host)
         if state.print_input:

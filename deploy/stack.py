@@ -61,26 +61,24 @@ def limits(settings: Settings) -> tuple[str, str, str]:
 def up(*, settings: Settings) -> Generator[Run]:
     """Start what is out of date; ``start_timeout`` later all is healthy, or what ran before is put back."""
     machine = look()
-    due = out_of_date(machine)
     if not host.state.is_executing and (new := project.wanted()).id != machine["current"]:
-        due = say_what_is_due(machine, new)
-    elif machine.found and machine.started == machine["current"] and not due:
+        say_what_is_due(machine, new)
+    elif machine.found and machine.started == machine["current"] and not out_of_date(machine):
         host.noop("every service runs as configured and is healthy")
         return
     yield Run("start", *limits(settings))
 
 
-def say_what_is_due(machine: Machine, new: Release) -> list[str]:
+def say_what_is_due(machine: Machine, new: Release) -> None:
     """Say, before a release is there, which services it would make anew: compose is asked, nothing is changed."""
     asked = script.command("hashes", *new.configuration)
     answered, output = host.run_shell_command(asked, _sudo=script.needs_sudo(host))
     if not answered:  # without an engine, nothing runs
         host.log(f"{new.id} would start every service")
-        return []
+        return
     wanted = dict(line.split() for line in output.stdout_lines)
     due = sorted(
         [name for name, hash_ in wanted.items() if name not in machine.found or machine.found[name].hash != hash_]
         + [name for name in machine.found if name not in wanted]
     )
     host.log(f"{new.id} would replace {', '.join(due) or 'no service'}")
-    return due

@@ -8,7 +8,8 @@ if [ "${status:-}" = running ] && [ "$(docker inspect --format '{{.Config.Image}
   check=(docker exec --workdir / "$id") # spares the start of a container
 else
   compose_file=$project/releases/$release/airflow/docker-compose.yaml
-  check=(compose run --rm --no-deps -T --workdir / airflow-dag-processor)
+  docker rm --force flights-mlops-check-dags >/dev/null 2>&1 # left by a deploy that was cut short
+  check=(compose run --rm --name flights-mlops-check-dags --no-deps -T --workdir / airflow-dag-processor)
 fi
 "${check[@]}" check-dags "$project/releases/$release" </dev/null ||
   fail "the DAGs of $release cannot be imported on $here; the reasons are above. What runs was not touched."
