@@ -21,14 +21,23 @@ TOKEN = uuid.uuid4().hex
 @cache
 def client() -> str:
     """Return this process, as other deploys from this machine can find out whether it is still there."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_began(os.getpid())}"
+    return f"{_namespace()}/{os.getpid()}/{_began(os.getpid())}"
 
 
 def is_gone(other: str) -> bool:
-    """Whether ``other``, a client, was a process of this machine that has ended."""
-    machine, _, process = other.partition(":")
-    pid, _, began = process.partition(":")
-    return machine == socket.gethostname() and pid.isdecimal() and _began(int(pid)) != began
+    """Whether ``other``, a client, was a process of this machine that has ended. Known on Linux only."""
+    where, _, process = other.partition("/")
+    pid, _, began = process.partition("/")
+    return bool(began) and where == _namespace() and _began(int(pid)) != began
+
+
+def _namespace() -> str:
+    """Return what tells the process ids that are seen here from those of any other machine or container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return "unknown"
 
 
 def _began(pid: int) -> str:

@@ -2,9 +2,9 @@
 # Makes a release the current one.
 # Uses: common prelude lock claim switch
 # Arguments: its id.
-id=$1
-[ -d "$project/releases/$id" ] || {
+release=$1
+[ -d "$project/releases/$release" ] || {
   releases=$(cd "$project/releases" 2>/dev/null && printf ', %s' r-*) || releases=', none'
-  fail "$here has no release $id; it has: ${releases#, }."
+  fail "$here has no release $release; it has: ${releases#, }."
 }
-activate "$id"
+activate "$release"

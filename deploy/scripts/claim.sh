@@ -35,10 +35,13 @@ if [ "$lock_token" != "$token" ]; then
   [ -z "$lock_token" ] || echo "Taking over from the deploy of $lock_owner since $lock_since, which ended without releasing its lock"
   printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$token" "$(session)" "$(date --utc +%FT%TZ)" "$client" "$owner" "$message" >"$lock"
 fi
+at_work=yes
 
 # Adds to what this host remembers of its deploys: time, event $1, release $2, detail $3, commit, owner, message.
 # What was deployed came from this checkout; any other release from that of its own deploy.
 record() {
+  [ -d "$state" ] || return 0
+  touch "$state/history"
   [ "$1" = deployed ] || [ "$1" = failed ] ||
     commit=$(awk -F '\t' -v release="$2" '$2 == "deployed" && $3 == release { found = $5 } END { print found ? found : "-" }' "$state/history")
   printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3:--}" "$commit" "$owner" "$message" >>"$state/history"

@@ -2,13 +2,9 @@
 # What the scripts share that know of the database's content.
 
 schema() { # the revisions that Airflow and its providers have migrated the database to; nothing where it is empty
-  local tables table revision found=''
-  tables=$(query "select table_name from information_schema.tables where table_name like 'alembic_version%' order by 1")
-  for table in $tables; do
-    revision=$(query "select version_num from $table")
-    found+="${found:+ }$table=$revision"
-  done
-  printf '%s' "$found"
+  docker exec -i "$database" psql --no-psqlrc --quiet --username=airflow --dbname=airflow --no-align --tuples-only <<<"
+    select format('select %L || version_num from %I', table_name || '=', table_name)
+    from information_schema.tables where table_name like 'alembic_version%' order by table_name \gexec" | paste -sd ' '
 }
 
 schema_of() { # the schema that the image $1 left when it initialised the database of this host

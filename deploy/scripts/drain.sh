@@ -9,7 +9,7 @@ number_of_tasks() {
 
 # Lets the scheduler end: what runs may finish, nothing new begins. Uses $drain_timeout and $overdue_tasks.
 drain() {
-  local id status health began_at waited start=$SECONDS
+  local id status health began_at waited step start=$SECONDS
   read -r id status health < <(container airflow-scheduler) || return 0
   [ "$status" = running ] || return 0
   if [ "$health" = unhealthy ]; then
@@ -25,12 +25,15 @@ drain() {
     docker kill --signal TERM "$id" >/dev/null
   fi
   # Each step waits for the end itself, and then says for what.
-  until timeout "$((drain_timeout < 15 ? drain_timeout : 15))" docker wait "$id" >/dev/null 2>&1; do
+  step=$((drain_timeout < 15 ? drain_timeout : 15))
+  while ! timeout "$step" docker wait "$id" >/dev/null 2>&1 && [ "$(container airflow-scheduler | cut -d ' ' -f 2)" = running ]; do
     waited=$((SECONDS - start))
     if ((waited < drain_timeout)); then
       echo "Waiting for $(number_of_tasks) to finish, $waited s of at most $drain_timeout"
+      step=$((drain_timeout - waited < 15 ? drain_timeout - waited : 15))
     else
       overdue "$id" "$waited"
+      step=60
     fi
   done
   echo "The scheduler has ended"

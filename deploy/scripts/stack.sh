@@ -47,30 +47,3 @@ due() {
     }
     END { for (service in wanted) if (!(service in found)) print service, "missing" }'
 }
-
-# Makes the services what the current release says, and waits until they are well; else says why not in $reason.
-# Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
-# first. The webserver comes back first, alone, so that it is away for as short as can be.
-bring_up() {
-  local change service why id
-  reason=''
-  change=$(due)
-  if [ -n "$change" ]; then
-    # Left by whoever ran it by hand; it would be waited for.
-    compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
-    ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$' <<<"$change" || drain
-    while read -r service why; do
-      read -r id _ < <(container "$service") || continue
-      case $why in
-        paused) docker unpause "$id" >/dev/null ;;
-        unhealthy) echo "Restarting $service, which does not answer" && docker restart "$id" >/dev/null ;;
-      esac
-    done <<<"$change"
-    if ! { compose up --detach airflow-webserver && compose up --detach --remove-orphans; }; then
-      show_logs
-      reason="compose could not start the services"
-      return 1
-    fi
-  fi
-  wait_until_healthy
-}

@@ -18,6 +18,38 @@ activate() { # the release $1 becomes the current one, and its image the latest
   echo "Current release: $1"
 }
 
+# Makes the services what the current release says, and waits until they are well; else says why not in $reason.
+# Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
+# first. The webserver comes back first, alone, so that it is away for as short as can be.
+bring_up() {
+  local change service why id needed now
+  reason=''
+  change=$(due)
+  if [ -n "$change" ]; then
+    needed=$(schema_of "$(image_of "$(basename "$(readlink "$project/current")")")")
+    if [ -n "$needed" ] && now=$(schema 2>/dev/null) && [ -n "$now" ] && [ "$now" != "$needed" ]; then
+      reason="the database was migrated for another release: deploy that one, or have one of $(dumps) restored (pyinfra inventory.py deploy.database.restore dump=…)"
+      return 1
+    fi
+    # Left by whoever ran it by hand; it would be waited for.
+    compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
+    ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$' <<<"$change" || drain
+    while read -r service why; do
+      read -r id _ < <(container "$service") || continue
+      case $why in
+        paused) docker unpause "$id" >/dev/null ;;
+        unhealthy) echo "Restarting $service, which does not answer" && docker restart "$id" >/dev/null ;;
+      esac
+    done <<<"$change"
+    if ! { compose up --detach airflow-webserver && compose up --detach --remove-orphans; }; then
+      show_logs
+      reason="compose could not start the services"
+      return 1
+    fi
+  fi
+  wait_until_healthy
+}
+
 # Brings the current release up. Where that fails, the one that ran before is put back. $1: what to remember it as.
 bring_up_or_put_back() {
   local release started failed
@@ -33,7 +65,6 @@ bring_up_or_put_back() {
     return
   fi
   failed=$reason
-  record failed "$release" "$failed"
   if [ -z "$started" ] || [ "$started" = "$release" ] || [ ! -d "$project/releases/$started" ]; then
     fail "$release on $here: $failed; the logs are above."
   fi
