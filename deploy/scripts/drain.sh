@@ -12,15 +12,17 @@ drain() {
   local id status health began_at waited step start=$SECONDS
   read -r id status health < <(container airflow-scheduler) || return 0
   [ "$status" = running ] || return 0
-  if [ "$health" = unhealthy ]; then
+  began_at=$(docker inspect --format '{{.State.StartedAt}}' "$id")
+  # Once only: at a second signal Airflow ends without waiting for its tasks (LocalExecutor.end). One that drains
+  # schedules nothing, and so it is called unhealthy after a while.
+  if [ "$(cat "$state/.draining" 2>/dev/null || true)" = "$id $began_at" ]; then
+    echo "Draining the scheduler, as an earlier deploy began to: $(number_of_tasks) may finish, nothing new begins"
+  elif [ "$health" = unhealthy ]; then
     echo "Stopping the scheduler, which does not answer"
     docker stop "$id" >/dev/null
     return
-  fi
-  echo "Draining the scheduler: $(number_of_tasks) may finish, nothing new begins"
-  # Once only: at a second signal Airflow ends without waiting for its tasks (LocalExecutor.end).
-  began_at=$(docker inspect --format '{{.State.StartedAt}}' "$id")
-  if [ "$(cat "$state/.draining" 2>/dev/null)" != "$id $began_at" ]; then
+  else
+    echo "Draining the scheduler: $(number_of_tasks) may finish, nothing new begins"
     replace "$state/.draining" <<<"$id $began_at"
     docker kill --signal TERM "$id" >/dev/null
   fi

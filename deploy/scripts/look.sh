@@ -121,6 +121,7 @@ wanted() {
     docker compose -f "$project/airflow/docker-compose.yaml" config --hash '*' | sed 's/^/wanted /'
 }
 
+# A scheduler that a deploy which was cut short has told to end runs, and will not for long: its state is "draining".
 found() {
   local containers
   # airflow-init is a step, whoever ran it; what is left of it is no service.
@@ -129,8 +130,9 @@ found() {
     --format '{{.ID}} {{.Label "com.docker.compose.service"}}' | sed -n '/ airflow-init$/!s/ .*//p')
   # shellcheck disable=SC2086 # one word a container
   [ -z "$containers" ] || docker inspect --format \
-    'found {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}}' \
-    $containers
+    'found {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{.Id}} {{.State.StartedAt}}' \
+    $containers |
+    awk -v draining="$(cat "$state/.draining")" '{ print $1, $2, $3, $4, ($7 " " $8 == draining ? "draining" : $5), $6 }'
 }
 
 # At once, because most of the time is spent in waiting for the engine; read one after the other, whole.

@@ -11,14 +11,15 @@ query() { # the answer of the metadata database to $1, a line a row
   docker exec "$database" psql --no-psqlrc --quiet --username=airflow --dbname=airflow --no-align --tuples-only --command="$1"
 }
 
-# The containers of the services, a line each: service, id, state, health, restarts, compose's hash, image's id and name.
+# The containers of the services, a line each: service, id, state, health, restarts, compose's hash, image's id and
+# name, time of the start.
 containers() {
   local ids
   ids=$(docker ps --all --no-trunc --quiet --filter label=com.docker.compose.project=flights-mlops \
     --filter label=com.docker.compose.oneoff=False)
   # airflow-init is a step, whoever ran it; what is left of it is no service.
   # shellcheck disable=SC2086 # one word a container
-  [ -z "$ids" ] || docker inspect --format '{{with .Config.Labels}}{{index . "com.docker.compose.service"}}{{end}} {{.Id}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.RestartCount}} {{with .Config.Labels}}{{index . "com.docker.compose.config-hash"}}{{end}} {{.Image}} {{.Config.Image}}' \
+  [ -z "$ids" ] || docker inspect --format '{{with .Config.Labels}}{{index . "com.docker.compose.service"}}{{end}} {{.Id}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.RestartCount}} {{with .Config.Labels}}{{index . "com.docker.compose.config-hash"}}{{end}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}}' \
     $ids | sed '/^airflow-init /d'
 }
 
@@ -27,7 +28,8 @@ container() { # id, state and health of the container of the service $1
 }
 
 # The services that are not as the current release says or not well, a line each: service, and why. "replaced" is
-# what runs and would be made anew: compose's hash, or the image of that name, is another.
+# what runs and would be made anew: compose's hash, or the image of that name, is another. "draining" is the scheduler
+# that a deploy which was cut short has told to end.
 due() {
   local found
   found=$(containers)
@@ -35,13 +37,14 @@ due() {
     compose config --hash '*' | sed 's/^/wanted /'
     docker images --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}'
     awk 'NF { print "found", $0 }' <<<"$found"
-  } | awk '
+  } | awk -v draining="$(cat "$state/.draining" 2>/dev/null || true)" '
     $1 == "wanted" { wanted[$2] = $3 }
     $1 == "image" { image[$2] = $3 }
     $1 == "found" {
       found[$2]
       if (!($2 in wanted)) print $2, "superfluous"
       else if ($4 != "running") print $2, $4
+      else if ($3 " " $10 == draining) print $2, "draining"
       else if ($7 != wanted[$2] || $8 != image[$9]) print $2, "replaced"
       else if ($5 == "unhealthy") print $2, "unhealthy"
     }

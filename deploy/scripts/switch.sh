@@ -33,7 +33,7 @@ bring_up() {
     fi
     # Left by whoever ran it by hand; it would be waited for.
     compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
-    ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$' <<<"$change" || drain
+    ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) (replaced|draining)$' <<<"$change" || drain
     while read -r service why; do
       read -r id _ < <(container "$service") || continue
       case $why in
