@@ -203,8 +203,12 @@ def test_what_the_stack_sets_cannot_be_set_beside_it(settings: Settings) -> None
     """Each part of Airflow's configuration that the template sets for all is refused in airflow_env."""
     environment = airflow_services(settings)["airflow-scheduler"]["environment"]
     given = {name.removesuffix("_CMD") for name in environment if name.startswith("AIRFLOW__")}
-    free = settings.airflow_env.keys() | {"AIRFLOW__CORE__LOAD_EXAMPLES"}
-    assert given - free <= OWNED_BY_THE_STACK
+    defaults = {
+        "AIRFLOW__CORE__LOAD_EXAMPLES",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX",
+    }
+    assert given - settings.airflow_env.keys() - defaults <= OWNED_BY_THE_STACK
 
 
 @every_variant
