@@ -48,14 +48,34 @@ class Airflow:
         """Wait until Airflow has found a DAG."""
         until(f"the DAG {dag}", lambda: self.get(f"dags/{dag}"), limit=limit)
 
+    def wait_for_release(self, release: str, *, limit: float = 120) -> None:
+        """Wait until the next run of every DAG will be one of a release."""
+        until(
+            f"the DAGs of {release}",
+            lambda: {found["bundle_version"] for found in self.get("dags")["dags"]} == {release},
+            limit=limit,
+        )
+
+    def trigger(self, dag: str) -> str:
+        """Have a DAG run; gives the run's id."""
+        answer = self.request("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
+        answer.raise_for_status()
+        return str(answer.json()["dag_run_id"])
+
+    def wait_for_end(self, dag: str, run_id: str, *, limit: float = 180) -> str:
+        """Wait until a run has ended, well or not; gives what became of it."""
+        until(
+            f"the end of {dag} {run_id}",
+            lambda: self.state(dag, run_id) in {"success", "failed"},
+            limit=limit,
+        )
+        return self.state(dag, run_id)
+
     def run(self, dag: str, *, limit: float = 180) -> str:
         """Trigger a DAG and wait until its run has ended, well or not; gives the run's id."""
         self.wait_for_dag(dag)
-        answer = self.request("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
-        answer.raise_for_status()
-        run_id = str(answer.json()["dag_run_id"])
-        path = f"dags/{dag}/dagRuns/{run_id}"
-        until(f"the end of {path}", lambda: self.get(path)["state"] in {"success", "failed"}, limit=limit)
+        run_id = self.trigger(dag)
+        self.wait_for_end(dag, run_id, limit=limit)
         return run_id
 
     def state(self, dag: str, run_id: str) -> str:

@@ -33,6 +33,12 @@ class Checkout:
         """Add text to the end of a file."""
         self.write(name, (self.path / name).read_text() + text)
 
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Put a text in the place of another one, which has to be there."""
+        text = (self.path / name).read_text()
+        assert old in text, f"{name} has no {old!r} any more"
+        self.write(name, text.replace(old, new))
+
     def remove(self, name: str) -> None:
         """Delete a file, and have git forget it."""
         (self.path / name).unlink()

@@ -1,0 +1,54 @@
+"""Somebody uses the API while it is deployed: 20 requests a second, and what becomes of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .airflow import airflow
+from .checkout import Checkout
+from .conftest import SECONDS
+from .containers import containers
+from .gated import current_release, edit, edit_dag
+from .load import Load
+from .machine import Machine
+
+# The webserver is replaced in place, with no proxy before it that could let requests wait.
+LONGEST_GAP = 60
+
+
+@pytest.fixture(scope="module")
+def machine(trixie: Machine) -> Iterator[Machine]:
+    """Use a machine for the tests below; the unmodified project is on it again after them."""
+    yield trixie
+    trixie.deploy()
+
+
+@pytest.fixture
+def checkout(machine: Machine, tmp_path: Path) -> Checkout:
+    """Copy the project, with a DAG of one's own, and deploy it."""
+    found = Checkout(tmp_path / "clone")
+    edit(found, "first")
+    machine.deploy(checkout=found.path)
+    return found
+
+
+def test_an_edited_dag_costs_no_request(machine: Machine, checkout: Checkout) -> None:
+    """From before the deploy until Airflow has the new code, every request is answered."""
+    edit_dag(checkout, "second")
+    with airflow(machine) as api, machine.tunnel(8080) as (address, port), Load(address, port) as load:
+        machine.deploy(checkout=checkout.path)
+        api.wait_for_release(current_release(machine))
+    assert load.sent > 20
+    assert load.reasons == {}
+
+
+def test_a_replaced_webserver_is_away_for_seconds(machine: Machine, checkout: Checkout) -> None:
+    """With a new image there is one gap, and it is short."""
+    before = containers(machine)["airflow-webserver"]["Id"]
+    checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
+    with machine.tunnel(8080) as (address, port), Load(address, port) as load:
+        machine.deploy(checkout=checkout.path)
+    assert containers(machine)["airflow-webserver"]["Id"] != before
+    SECONDS["longest time without an answer while the webserver is replaced"] = load.longest_gap
+    assert load.longest_gap < LONGEST_GAP, load.reasons
