@@ -78,9 +78,10 @@ def machine(tmp_path: Path) -> Path:
 def run(machine: Path) -> Script:
     """Return a function that runs a script on that machine, as a deploy whose session is this process."""
 
-    def run(name: str, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+    def run(name: str, *arguments: str, stdin: str = "", **more: Any) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             command(machine, name, *arguments, **more),
+            input=stdin,
             env={**os.environ, "HOSTNAME": "vm1"},
             capture_output=True,
             text=True,
