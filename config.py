@@ -1,17 +1,18 @@
 """What pyinfra reads before it connects."""
 
 import socket
+from threading import Event
 
 from paramiko import Transport
 
 _start_client = Transport.start_client
 
 
-def start_client(transport, *arguments, **options):
+def start_client(transport: Transport, event: Event | None = None, timeout: float | None = None) -> None:
     """Send each request at once: without TCP_NODELAY every command waits some 40 ms for a delayed ACK."""
     if isinstance(transport.sock, socket.socket):  # and not a ProxyCommand or a channel through a gateway
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return _start_client(transport, *arguments, **options)
+    _start_client(transport, event, timeout)
 
 
-Transport.start_client = start_client
+Transport.start_client = start_client  # type: ignore[method-assign,assignment] # what this file is for

@@ -20,9 +20,9 @@ def dump() -> None:
 
 
 @deploy("Database")
-def restore(*, dump: str) -> None:
-    """Put the database back to the ``dump`` of that name, and leave Airflow stopped; the old one is dumped first."""
-    put_back(name=f"Restore the database from {dump}", dump=dump, settings=current())
+def restore(*, dump: str = "") -> None:
+    """Put the database back to the ``dump`` of that name, having dumped it first; Airflow stays stopped."""
+    put_back(name=f"Restore the database from {dump or 'a dump'}", dump=dump, settings=current())
     lock.leave()
 
 

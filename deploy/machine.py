@@ -13,7 +13,7 @@ from pyinfra.api import FactBase, StringCommand
 from deploy import script
 from deploy.settings import of_host
 
-# Seconds that a look stays true while nothing of ours changes the host; a question at a terminal takes longer.
+# Seconds that a look stays true while nothing of ours changes the host; a question at a terminal takes more.
 FRESH = 5
 # Airflow's own convention for a host whose login user is root: nothing of the stack runs as root.
 DEFAULT_UID = 50000
@@ -110,7 +110,7 @@ def _number(text: str) -> int:
     return int(text) if text.strip().isdecimal() else 0
 
 
-def parse(lines: Iterable[str]) -> Machine:
+def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case for each kind of line
     """Read what the script ``look.sh`` prints."""
     values: dict[str, str] = {}
     images, wanted = {}, {}
@@ -159,7 +159,10 @@ class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
     def command(self, ui_port: int = 8080, keep_releases: int = 5) -> StringCommand:
-        """Return the command. It looks who holds ``ui_port``, and what needs releases if there are more to keep."""
+        """Return the command.
+
+        It looks who holds ``ui_port``, and what needs releases if there are more than ``keep_releases``.
+        """
         return script.command("look", str(ui_port), str(keep_releases))
 
     @staticmethod
@@ -173,7 +176,7 @@ class Look(FactBase[Machine]):
 
 
 def look() -> Machine:
-    """Return what the host in context looks like: as gathered just before, where nothing has changed it since.
+    """Return what the host in context looks like: as gathered just before, if nothing has changed it since.
 
     Where it cannot be looked at, because its user may not be root, nothing is known of it.
     """

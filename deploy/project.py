@@ -101,7 +101,7 @@ def transfer() -> Generator[Run]:
 
 @operation()
 def import_dags() -> Generator[Run]:
-    """Import every DAG with the image of the release. A host where nothing ran yet has nothing to lose by them."""
+    """Import every DAG with the release's image. A host where nothing ran yet has nothing to lose by them."""
     machine, new = look(), wanted()
     if machine.started in {"", new.id}:
         host.noop(f"{new.id} is what runs" if machine.started else "nothing has run yet")

@@ -93,6 +93,7 @@ def digest(files: Iterable[File]) -> str:
     hashes = [f"{hashlib.sha256(file.content).hexdigest()}  {file.path}" for file in regular]
     executable = [file.path for file in regular if file.executable]
     links = [f"{file.path} {os.fsdecode(file.content)}" for file in ordered if file.is_link]
+    links.sort(key=os.fsencode)  # by the whole line, as a shell has it
     listing = "".join(f"{line}\0" for part in (hashes, executable, links) for line in (*part, ""))
     return hashlib.sha256(os.fsencode(listing)).hexdigest()[:ID_DIGITS]
 

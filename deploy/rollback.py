@@ -39,7 +39,8 @@ def target(machine: Machine, release: str) -> str:
         raise DeployError(f"{host.name}: {wanted} is not there; beside the current one there are: {others}.")
     if wanted in machine.changed:
         raise DeployError(
-            f"{host.name}: {wanted} was changed on the host; deploy it from a checkout, or name one of: {others}."
+            f"{host.name}: {wanted} was changed on the host; "
+            f"deploy it from a checkout, or name one of: {others}."
         )
     return wanted
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pyinfra.api import Host, State
 
 SCRIPTS = Path(__file__).parent / "scripts"
-# What is kept of a host during a run: what was last seen of it (deploy.machine), so that a change can forget it;
-# whether it is locked for this run; which lock of another run may be taken over.
+# What is kept of a host during a run: what was last seen of it (deploy.machine), so that a change can forget
+# it; whether it is locked for this run; which lock of another run may be taken over.
 SEEN = "flights_mlops_seen"
 CLAIMED = "flights_mlops_claimed"
 DEAD = "flights_mlops_dead"

@@ -85,13 +85,13 @@ class Settings(BaseModel):
     """How many rotated log files a container keeps."""
 
     stop_timeout: Seconds = Field(120, ge=1)
-    """How long a service that is stopped by hand or a shutdown may take to finish what it does, in seconds."""
+    """How long a service stopped by hand or a shutdown may take to finish what it does, in seconds."""
 
     drain_timeout: Seconds = Field(600, ge=1)
     """How long tasks may go on running before the scheduler is replaced, in seconds."""
 
     overdue_tasks: Literal["wait", "go-ahead"] = "wait"
-    """What to do when drain_timeout is over: wait on for the tasks, or go ahead; Airflow then runs them again."""
+    """What to do after drain_timeout: wait on for the tasks, or go ahead; Airflow then runs them again."""
 
     start_timeout: Seconds = Field(300, ge=1)
     """How long the services may take to become healthy, in seconds."""

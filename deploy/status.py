@@ -25,7 +25,7 @@ def show() -> None:
 
 
 class History(FactBase[list[list[str]]]):
-    """What a host remembers of its deploys, the oldest first: seven texts each, as ``record`` in claim.sh writes."""
+    """A host's memory of its deploys, oldest first: seven texts each, as ``record`` in claim.sh writes it."""
 
     def command(self) -> StringCommand:
         """Return the command."""

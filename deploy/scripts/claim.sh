@@ -41,8 +41,13 @@ at_work=yes
 # What was deployed came from this checkout; any other release from that of its own deploy.
 record() {
   [ -d "$state" ] || return 0
-  touch "$state/history"
-  [ "$1" = deployed ] || [ "$1" = failed ] ||
-    commit=$(awk -F '\t' -v release="$2" '$2 == "deployed" && $3 == release { found = $5 } END { print found ? found : "-" }' "$state/history")
-  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3:--}" "$commit" "$owner" "$message" >>"$state/history"
+  local from=$commit
+  [ "$1" = deployed ] || [ "$1" = failed ] || from=$(commit_of "$2")
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3:--}" "$from" "$owner" "$message" >>"$state/history"
+}
+
+commit_of() { # the commit that the release $1 was last deployed from, or "-" where this host does not remember it
+  local found
+  found=$(awk -F '\t' -v release="$1" '$2 == "deployed" && $3 == release { found = $5 } END { print found }' "$state/history" 2>/dev/null) || true
+  printf '%s' "${found:--}"
 }

@@ -1,7 +1,7 @@
 """The DAG bundle of the stack: its versions are the releases in /opt/flights-mlops/releases.
 
-A run remembers the version it was created with (AIP-66), and its tasks find their DAG and `src` there, whatever
-was deployed since.
+A run remembers the version it was created with (AIP-66), and its tasks find their DAG and `src` there,
+whatever was deployed since.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class ReleaseBundle(BaseDagBundle):
             self._root = RELEASES / self.version
             if not self._root.is_dir():
                 raise FileNotFoundError(
-                    f"The release {self.version} is not on this host any more; clear the run with its latest version."
+                    f"The release {self.version} is not on this host any more; "
+                    "clear the run with its latest version."
                 )
             if not ReleaseBundle._follows_current:
                 self._enter()

@@ -6,15 +6,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pyinfra.facts
 import pyinfra.operations
 import pytest
 
+from deploy import script
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "deploy").glob("*.py"))
-SCRIPTS = sorted((ROOT / "deploy" / "scripts").glob("*.sh"))
+FOLDER = ROOT / "deploy" / "scripts"
+SCRIPTS = sorted(FOLDER.glob("*.sh"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -181,21 +185,48 @@ def test_a_module_fits_on_a_few_screens(path: Path) -> None:
 @every_script
 def test_a_script_says_what_it_is(path: Path) -> None:
     """For shellcheck which shell, for a person what it does; it is text that is sent, not a program."""
-    first, second = path.read_text().splitlines()[:2]
+    first, *rest = path.read_text().splitlines()
     assert re.match(r"# shellcheck shell=bash( |$)", first)
-    assert re.match(r"# [A-Z].*\.", second)
+    comment = " ".join(
+        line.removeprefix("# ") for line in takewhile(lambda line: line.startswith("# "), rest)
+    )
+    assert re.match(r"[A-Z].*\.", comment)
     assert not path.stat().st_mode & 0o111
 
 
-def test_every_script_is_sent_by_a_step() -> None:
-    """What is sent exists, and what exists is sent."""
-    sent = {"prelude"}
+def sent(*functions: str) -> set[str]:
+    """Return the scripts that deploy/ sends through one of these functions."""
+    names = set()
     for path in MODULES:
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Run", "command", "script.command"):
+        for node in ast.walk(parsed(path)) if path.stem != "script" else ():
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in functions:
                 assert isinstance(node.args[0], ast.Constant), path
-                sent.add(str(node.args[0].value))
-    assert sent == {path.stem for path in SCRIPTS}
+                names.add(str(node.args[0].value))
+    return names
+
+
+CHANGING, READING = sent("Run"), sent("script.command")
+
+
+def test_every_script_is_sent_by_a_step() -> None:
+    """What is sent exists, and what exists is sent, or used by what is sent."""
+    assert CHANGING
+    assert READING
+    used = {part for name in CHANGING | READING for part in script.parts(name)}
+    assert used == {path.stem for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("name", sorted(CHANGING))
+def test_what_changes_a_host_does_so_alone(name: str) -> None:
+    """It fails with a sentence, and takes the lock before its own first line; unlock takes none."""
+    claims = [] if name == "unlock" else ["claim"]
+    assert script.parts(name)[: 3 + len(claims)] == ["common", "prelude", "lock", *claims]
+
+
+@pytest.mark.parametrize("name", sorted(READING))
+def test_what_only_looks_takes_no_lock(name: str) -> None:
+    """Who looks must not wait for who deploys."""
+    assert "claim" not in script.parts(name)
 
 
 def requirements(path: Path) -> dict[str, str]:

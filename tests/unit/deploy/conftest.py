@@ -1,10 +1,12 @@
 """What the tests of the deploy tool share: temporary checkouts of a small project."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.context import ctx_host
 
 PROJECT = {
     "src/__init__.py": "",
@@ -43,3 +45,13 @@ def checkout(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def local() -> Iterator[Host]:
+    """Have this machine as the host in context, as pyinfra has it while it prepares a step."""
+    inventory = Inventory((["@local"], {}))
+    State(inventory, Config())
+    host = inventory.get_host("@local")
+    with ctx_host.use(host):
+        yield host

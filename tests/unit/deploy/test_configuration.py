@@ -1,5 +1,6 @@
 """The rendered compose file and .env: parsed, and held against what the stack promises."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -170,9 +171,29 @@ def test_a_setting_reaches_the_one_service_it_is_for() -> None:
     assert [name for name in before if before[name] != after[name]] == ["airflow-scheduler"]
     assert after["airflow-scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"] == "3"
 
-    after = airflow_services(Settings(dag_refresh_interval=7))
-    assert [name for name in before if before[name] != after[name]] == ["airflow-dag-processor"]
-    assert after["airflow-dag-processor"]["environment"]["AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL"] == "7"
+
+@every_variant
+def test_every_airflow_service_has_the_releases_as_its_bundle(settings: Settings) -> None:
+    """The one bundle there is, of a class that the image holds, asked for a new one as often as is set."""
+    for name, service in airflow_services(settings).items():
+        environment = service["environment"]
+        (bundle,) = json.loads(environment["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+        module, _, class_name = bundle["classpath"].rpartition(".")
+        source = (configuration.ROOT / configuration.IMAGE_SOURCES[f"airflow/{module}.py"]).read_text()
+        assert f"class {class_name}(" in source, name
+        interval = settings.dag_refresh_interval
+        assert bundle["kwargs"] == {"refresh_interval": interval}, name
+        assert environment["AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL"] == str(interval), name
+
+
+@every_variant
+def test_no_service_keeps_to_the_release_it_was_started_in(settings: Settings) -> None:
+    """Its working directory is none that a later deploy may remove; airflow-init ends anyway."""
+    for name, service in airflow_services(settings).items():
+        if name == "airflow-init":
+            assert service["working_dir"] == "/"
+        else:
+            assert service["command"][:2] == ["env", "--chdir=/opt/airflow"], name
 
 
 def test_airflow_env_reaches_every_airflow_service_as_it_is_written() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.machine import DEFAULT_UID, Container, Kept, Look, Machine, parse
+from deploy.machine import DEFAULT_UID, Container, Kept, Lock, Look, Machine, parse
 
 LISTING = """\
 os.id debian
@@ -25,10 +25,14 @@ docker.buildx v0.29.1
 directory data 1000 755
 directory logs 1000 755
 secret fernet_key 1000 400 44
-release 1764000200 r-000000000002 flights-mlops-airflow:i-aaaaaaaaaaaa
-release 1764000100 r-fffffffffff1 flights-mlops-airflow:i-bbbbbbbbbbbb
-release 1764000300 r-111111111113\x20
+release 1764000200 r-000000000002 000000000002 flights-mlops-airflow:i-aaaaaaaaaaaa
+release 1764000100 r-fffffffffff1 0123456789ab flights-mlops-airflow:i-bbbbbbbbbbbb
+release 1764000300 r-111111111113 111111111113\x20
+unfinished r-fffffffffff1
+unfinished asked
 current r-000000000002
+started r-000000000002 r-fffffffffff1
+lock 0a1b2c deployer:4711:1234 2026-11-22T17:30:11Z jo@deployer flights  without delays: 3 %
 authorities present
 PYTHON_IMAGE python:3.13-slim-trixie
 POSTGRES_IMAGE postgres:13
@@ -46,7 +50,7 @@ port.holder docker-proxy (pid 4711)
 def look(port: int) -> Machine:
     """Return this machine as it is seen: by the command, and the shell, that a host is looked at with."""
     done = subprocess.run(
-        ["sh", "-c", Look().command(port).get_raw_value()],
+        ["sh", "-c", Look().command(port, 5).get_raw_value()],
         capture_output=True,
         text=True,
         check=True,
@@ -77,6 +81,16 @@ def test_a_listing_is_read() -> None:
     }
     assert machine.directories == {"data": Kept(1000, "755"), "logs": Kept(1000, "755")}
     assert machine.secrets == {"fernet_key": Kept(1000, "400", 44)}
+    assert machine.changed == {"r-fffffffffff1"}
+    assert machine.unfinished == {"r-fffffffffff1", "asked"}
+    assert (machine.started, machine.before) == ("r-000000000002", "r-fffffffffff1")
+    assert machine.lock == Lock(
+        "0a1b2c",
+        "deployer:4711:1234",
+        "2026-11-22T17:30:11Z",
+        "jo@deployer",
+        "flights  without delays: 3 %",
+    )
     assert machine.wanted == {"airflow-scheduler": "1234abcd"}
     assert machine.found == {
         "airflow-scheduler": Container("1234abcd", "sha256:aaaa", "running", "healthy"),
@@ -97,10 +111,30 @@ def test_nothing_is_a_machine_that_has_nothing() -> None:
     """A fresh host, or one that said nothing: empty, zero, not in its mapping."""
     machine = parse([])
     assert machine == Machine()
-    assert machine["current"] == ""
+    assert (machine["current"], machine.started, machine.before) == ("", "", "")
+    assert machine.lock is None
     assert machine.number("memory.kib") == 0
     assert machine.uid == DEFAULT_UID
     assert not machine.serves
+
+
+@pytest.mark.parametrize(
+    ("started", "current", "before"),
+    [
+        ("r-2 r-1", "r-2", "r-1"),
+        ("r-2 r-1", "r-3", "r-2"),
+        ("r-2 ", "r-2", ""),
+        ("r-2 ", "r-3", "r-2"),
+        ("", "r-1", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_release_before_is_the_last_other_one_that_was_whole(
+    started: str, current: str, before: str
+) -> None:
+    """Of a release that was switched to and never came up, that is the one which runs."""
+    machine = parse([f"started {started}", f"current {current}"])
+    assert (machine.started, machine.before) == (started.partition(" ")[0], before)
 
 
 @pytest.mark.parametrize(

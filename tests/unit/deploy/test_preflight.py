@@ -1,13 +1,27 @@
 """Refuse early: what keeps the stack from a machine, each in a sentence with the way out."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
 
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
+from pyinfra.api import Host
 
+from deploy import claim, script
 from deploy.base_image import RECIPES
-from deploy.image import LATEST
-from deploy.machine import Machine
-from deploy.preflight import DISK_MIB_FIRST, DISK_MIB_LATER, MEMORY_MIB, SYSTEMS, machine_faults
+from deploy.machine import Lock, Machine
+from deploy.preflight import (
+    DISK_MIB_FIRST,
+    DISK_MIB_LATER,
+    MEMORY_MIB,
+    SYSTEMS,
+    Access,
+    access_fault,
+    lock_faults,
+    machine_faults,
+)
+from deploy.project import LATEST
 from deploy.settings import Settings
 
 DEBIAN_POSTGRES = RECIPES["postgres:13"].name
@@ -92,9 +106,68 @@ def test_enough_is_enough() -> None:
     assert len(machine_faults(too_little, Settings())) == 1
 
 
-def test_a_machine_that_could_not_be_looked_at_has_one_fault() -> None:
-    """What is not known is no fault of its own."""
-    assert machine_faults(Machine(), Settings()) == ["it could not be looked at; see what is said above."]
+@pytest.mark.parametrize(
+    ("access", "way_out"),
+    [
+        ("none", "log in as root, or install sudo."),
+        ("password", "give the password with --same-sudo-password, or log in as root."),
+        ("sudo", "see what is said above."),
+        ("", "see what is said above."),
+    ],
+)
+def test_a_machine_that_could_not_be_looked_at_has_one_fault(access: str, way_out: str) -> None:
+    """It is about the user who logs in, where that is why."""
+    fault = access_fault(access)
+    assert fault.endswith(way_out)
+    assert "\n" not in fault
+
+
+def test_how_a_user_becomes_root_is_asked_without_being_root() -> None:
+    """The command as root, and as somebody who may not even read root's files."""
+
+    def access(**user: int) -> str:
+        command = ["sh", "-c", str(Access().command())]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd="/", **user
+        ).stdout.strip()
+
+    if os.geteuid() != 0:
+        assert access() in {"none", "password", "sudo"}
+        return
+    assert access() == "root"
+    assert access(user=65534, group=65534) == ("password" if shutil.which("sudo") else "none")
+
+
+def locked(client: str) -> Machine:
+    """Return a good machine that is locked by a deploy of that client."""
+    lock = Lock("0a1b2c", client, "2026-11-22T17:30:11Z", "jo@deployer", "flights without delays")
+    return replace(GOOD, lock=lock)
+
+
+def test_a_machine_that_nobody_deploys_to_is_free(local: Host) -> None:
+    """And so is one that this very run has locked."""
+    assert lock_faults(GOOD) == []
+    own = replace(GOOD, lock=Lock(claim.TOKEN, "elsewhere:1:1", "", "", ""))
+    assert lock_faults(own) == []
+    assert script.DEAD not in local.connector_data
+
+
+@pytest.mark.parametrize("client", ["elsewhere:1:1", claim.client()], ids=["elsewhere", "here"])
+def test_a_locked_machine_is_refused(local: Host, client: str) -> None:
+    """By a deploy of another machine, or by one of this machine which goes on: who, since when, what for."""
+    (fault,) = lock_faults(locked(client))
+    assert fault == (
+        "jo@deployer has deployed to it since 2026-11-22T17:30:11Z (flights without delays): "
+        "wait for the end of that; if it hangs, pyinfra inventory.py deploy.lock.release."
+    )
+    assert script.DEAD not in local.connector_data
+
+
+def test_the_lock_of_a_deploy_of_this_machine_that_was_killed_is_no_fault(local: Host) -> None:
+    """It is known to be dead, which is what a script is told with the claims of this run."""
+    machine, _, _ = claim.client().partition(":")
+    assert lock_faults(locked(f"{machine}:{os.getpid()}:1")) == []
+    assert local.connector_data[script.DEAD] == "0a1b2c"
 
 
 def test_an_engine_that_will_not_do() -> None:
