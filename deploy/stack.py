@@ -70,15 +70,13 @@ def up(*, settings: Settings) -> Generator[Run]:
 
 
 def say_what_is_due(machine: Machine, new: Release) -> None:
-    """Say, before a release is there, which services it would make anew: compose is asked, nothing is changed."""
+    """Say, before a release is there, which services it would make anew; nothing changes."""
     asked = script.command("hashes", *new.configuration)
     answered, output = host.run_shell_command(asked, _sudo=script.needs_sudo(host))
     if not answered:  # without an engine, nothing runs
         host.log(f"{new.id} would start every service")
         return
-    wanted = dict(line.split() for line in output.stdout_lines)
-    due = sorted(
-        [name for name, hash_ in wanted.items() if name not in machine.found or machine.found[name].hash != hash_]
-        + [name for name in machine.found if name not in wanted]
-    )
+    wanted = {tuple(line.split()) for line in output.stdout_lines}
+    found = {(name, container.hash) for name, container in machine.found.items()}
+    due = sorted({name for name, _ in wanted ^ found})
     host.log(f"{new.id} would replace {', '.join(due) or 'no service'}")

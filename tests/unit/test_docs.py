@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,23 @@ def step_docstrings() -> dict[str, str]:
     return found
 
 
+def setting_docstrings() -> dict[str, str]:
+    """Return the text below each field of ``Settings``, by the field's name."""
+    tree = ast.parse((ROOT / "deploy/settings.py").read_text())
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings")
+    return {
+        field.target.id: text.value.value
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
 STEPS = step_docstrings()
+SETTINGS = setting_docstrings()
 
 
 def rows(page: str) -> list[str]:
@@ -39,13 +56,21 @@ def rows(page: str) -> list[str]:
 def test_every_setting_is_documented(name: str) -> None:
     """With its default and its meaning as the code has them; what is missing is the line that is shown."""
     field = Settings.model_fields[name]
-    line = f"| `{name}` | `{json.dumps(field.default)}` | {field.description} |"
+    line = f"| `{name}` | `{json.dumps(field.default)}` | {SETTINGS[name]} |"
     assert line in rows("settings.md"), f"docs/settings.md lacks:\n{line}"
 
 
 def test_no_setting_is_documented_that_is_gone() -> None:
     """Each once, in the order of the code."""
     assert [row.split("`")[1] for row in rows("settings.md")] == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_says_what_it_means(name: str) -> None:
+    """A sentence, with its unit where it is a time."""
+    assert SETTINGS[name].endswith(".")
+    if name.endswith(("_timeout", "_interval")):
+        assert "in seconds" in SETTINGS[name]
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -130,15 +130,6 @@ def test_settings_do_not_change() -> None:
         Settings().ui_port = 9090  # type: ignore[misc] # the fault that is expected
 
 
-def test_every_setting_says_what_it_means() -> None:
-    """The module is the documentation: a sentence beside each field, its unit where it is a time."""
-    for name, field in Settings.model_fields.items():
-        assert field.description, name
-        assert field.description.endswith("."), name
-        if name.endswith(("_timeout", "_interval")):
-            assert "in seconds" in field.description, name
-
-
 def test_no_default_is_a_fault() -> None:
     """The defaults pass the checks that inventory data has to pass."""
     assert faults(**Settings().model_dump()) == []
