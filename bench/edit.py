@@ -62,7 +62,7 @@ def measure(target: Target) -> None:
                 "from typing the command until Airflow's API names the new release",
                 middle([t for t, _ in taken]),
             ),
-            ("of it, until the command has ended", middle([t for _, t in taken])),
+            ("the command itself", middle([t for _, t in taken])),
         ],
     )
 

@@ -3,6 +3,7 @@
 from bench.measure import note, seconds, table
 from bench.target import Target
 from tests.e2e.checkout import Checkout
+from tests.e2e.containers import ids
 from tests.e2e.load import Load
 
 LINE = '\nLABEL edition="bench"\n'
@@ -13,8 +14,11 @@ def measure(target: Target) -> None:
     checkout = Checkout(target.machine.directory / "image")
     target.pyinfra("deploy.py", checkout=checkout.path)
     checkout.append("files/airflow/Dockerfile", LINE)
+    before = ids(target.machine)
     with target.machine.tunnel(8080) as (address, port), Load(address, port) as load:
         taken = seconds(lambda: target.pyinfra("deploy.py", checkout=checkout.path))
+    if ids(target.machine)["airflow-webserver"] == before["airflow-webserver"]:
+        raise RuntimeError("the webserver was not replaced")
     table(
         ("a redeploy that replaces the image, under load", ""),
         [
