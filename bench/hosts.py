@@ -40,7 +40,7 @@ def measure(target: Target) -> None:
     title = f"hosts at once (names of one machine), nothing changed, seconds, median of {REPEATS}"
     table((title, *map(str, COUNTS), "each host more"), rows)
     note(
-        "The hosts share the cores of one machine with each other and with the one that deploys: upper bounds. "
-        "On machines of their own the looks would not wait for each other. For the same reason Ansible, most of "
-        "which runs on the hosts, is not compared here."
+        "The hosts share the cores of one machine with each other and with the one that deploys: upper "
+        "bounds. On machines of their own the looks would not wait for each other. So Ansible, "
+        "most of which runs on the hosts, is not compared here."
     )
