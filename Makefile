@@ -13,6 +13,9 @@ UV_INSTALL = index=$$($(BIN)/python -m pip config list | sed -nE "s/^(global|ins
 	UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV) \
 	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --requirement
 
+# Ansible, which the bench compares with, has an environment of its own.
+PEERS := .venv-peers
+
 .PHONY: help venv deploy test unit e2e lint lock bench clean
 
 help: ## list the commands
@@ -70,8 +73,16 @@ unit: $(VENV)/.dev ## run the tests that need no machine
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
 	@$(BIN)/pytest tests/e2e
 
-bench: $(VENV)/.dev ## measure what docs/performance.md states
-	@$(BIN)/python -m bench.figures
+# Here VENV is another one, in UV_INSTALL as well; BIN stays, so that the uv that is there does it.
+$(PEERS)/.ready: private VENV := $(PEERS)
+$(PEERS)/.ready: $(BIN)/uv bench/peers/requirements.txt
+	@echo "Installing Ansible into $(PEERS)"
+	$(PYTHON) -m venv --without-pip --clear $(PEERS)
+	$(UV_INSTALL) bench/peers/requirements.txt
+	touch $@
+
+bench: $(VENV)/.dev $(PEERS)/.ready ## measure what docs/performance.md states, beside Ansible doing the same
+	@$(BIN)/python -m bench.figures $(ONLY)
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	@lock() { UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -81,6 +92,7 @@ lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	for group in image installer; do
 	  lock --constraint requirements/dev.txt --group $$group --output-file requirements/$$group.txt
 	done
+	lock --constraint requirements/dev.txt --group peers --output-file bench/peers/requirements.txt
 
 clean: ## remove what make made in this checkout
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache .mypy_cache

@@ -1,63 +1,41 @@
-"""Measure what docs/performance.md states, on a fresh Debian 13 over SSH; `make bench` prints tables."""
+"""Measure what docs/performance.md states, on a fresh Debian 13 over SSH; `make bench` prints tables.
 
-import statistics
+`make bench ONLY="redeploy edit"` leaves out the other sections; their names are those of SECTIONS.
+"""
+
+import argparse
+import signal
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+import requests
+
+from bench import edit, gap, hosts, redeploy
+from bench.measure import note, seconds, table
+from bench.target import Target
 from tests.e2e.caches import caches
-from tests.e2e.host import PYINFRA
 from tests.e2e.machine import Machine
 
-REPEATS = 5
 MEMORY = "sudo docker stats --no-stream --format '{{.Name}}|{{.MemUsage}}'"
 IMAGES = "sudo docker images --format '{{.Repository}}:{{.Tag}}|{{.Size}}'"
+# What a section ends with that could not be measured.
+FAULTS = (
+    OSError,
+    RuntimeError,
+    AssertionError,
+    LookupError,
+    subprocess.SubprocessError,
+    requests.RequestException,
+)
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Return the wall time of an action, in seconds."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def median(action: Callable[[], object]) -> float:
-    """Return the median of the wall time of ``REPEATS`` runs, in seconds."""
-    return statistics.median(seconds(action) for _ in range(REPEATS))
-
-
-def table(title: tuple[str, str], rows: list[tuple[str, str]]) -> None:
-    """Print a Markdown table."""
-    print(f"\n| {title[0]} | {title[1]} |\n|---|---:|")
-    for row in rows:
-        print(f"| {row[0]} | {row[1]} |")
-
-
-def main() -> None:
-    """Make a machine, deploy to it, measure, destroy it."""
-    with tempfile.TemporaryDirectory() as directory, caches() as found:
-        machine = Machine("bench", "trixie", Path(directory) / "machine")
-        try:
-            machine.start(found, pip_configured=True)
-            first = seconds(machine.deploy)
-            again = median(machine.deploy)
-            floor = median(lambda: machine.run("true"))
-            start = median(lambda: subprocess.run([PYINFRA, "--version"], check=True, capture_output=True))
-            table(
-                ("deploy to a host over SSH", "seconds"),
-                [
-                    ("first, on a fresh Debian 13, packages in a local cache", f"{first:.0f}"),
-                    (f"again, nothing changed, median of {REPEATS}", f"{again:.2f}"),
-                    ("for comparison: `pyinfra --version`", f"{start:.2f}"),
-                    ("for comparison: `ssh host true`", f"{floor:.2f}"),
-                ],
-            )
-            table(("image", "size"), rows(machine.run(IMAGES).stdout))
-            table(("container, idle", "memory used / available"), rows(machine.run(MEMORY).stdout))
-        finally:
-            machine.destroy()
+def footprint(target: Target) -> None:
+    """Print how large the images are, and what the idle containers use."""
+    table(("image", "size"), rows(target.machine.run(IMAGES).stdout))
+    table(("container, idle", "memory used / available"), rows(target.machine.run(MEMORY).stdout))
 
 
 def rows(listing: str) -> list[tuple[str, str]]:
@@ -65,5 +43,50 @@ def rows(listing: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in (line.partition("|") for line in listing.splitlines())]
 
 
+# In this order: those that deploy something else come after those for which nothing may change.
+SECTIONS: dict[str, Callable[[Target], None]] = {
+    "footprint": footprint,
+    "redeploy": redeploy.measure,
+    "hosts": hosts.measure,
+    "edit": edit.measure,
+    "rollback": edit.measure_rollback,
+    "gap": gap.measure,
+}
+
+
+def main() -> int:
+    """Make a machine, deploy to it, measure, destroy it; return how many sections could not be measured."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all of them by default")
+    # Told to end, it cleans up as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    chosen = parser.parse_args().sections or list(SECTIONS)
+    if unknown := set(chosen) - SECTIONS.keys():
+        parser.error(f"there is no section {', '.join(unknown)}")
+    with tempfile.TemporaryDirectory() as directory, caches() as found:
+        machine = Machine("bench", "trixie", Path(directory) / "machine")
+        try:
+            machine.start(found, pip_configured=True)
+            first = seconds(machine.deploy)
+            table(
+                ("deploy to a host over SSH", "seconds"),
+                [("first, on a fresh Debian 13, packages in a local cache", f"{first:.0f}")],
+            )
+            target = Target(machine)
+            return sum(not measured(name, target) for name in SECTIONS if name in chosen)
+        finally:
+            machine.destroy()
+
+
+def measured(name: str, target: Target) -> bool:
+    """Measure a section; where that fails, say so and go on to the next."""
+    try:
+        SECTIONS[name](target)
+    except FAULTS as fault:
+        note(f"{name}: not measured, because {fault}")
+        return False
+    return True
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
