@@ -10,8 +10,9 @@ _start_client = Transport.start_client
 
 def start_client(transport: Transport, event: Event | None = None, timeout: float | None = None) -> None:
     """Send each request at once: without TCP_NODELAY every command waits some 40 ms for a delayed ACK."""
-    if isinstance(transport.sock, socket.socket):  # and not a ProxyCommand or a channel through a gateway
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock = transport.sock  # which may also be a ProxyCommand, or a channel through a gateway
+    if isinstance(sock, socket.socket) and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     _start_client(transport, event, timeout)
 
 

@@ -62,7 +62,7 @@ def commit() -> str:
     Its hash ends with a ``+`` where the project was edited since.
     """
     found, _, subject = _git("log", "-1", "--abbrev=12", "--format=%h %s").partition(" ")
-    edited = bool(_git("status", "--porcelain", "--", *PROJECT_PATHS))
+    edited = bool(_git("status", "--porcelain", "--untracked-files=no", "--", *PROJECT_PATHS))
     return one_line(f"{found}{'+' * edited} {subject}") if found else "-"
 
 

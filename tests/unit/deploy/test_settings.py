@@ -66,6 +66,11 @@ def test_what_is_given_is_taken() -> None:
             "vm1: setting \"base_images\" should be 'auto', 'registry' or 'debian', but is 'hub'.",
         ),
         (
+            "overdue_tasks",
+            "kill",
+            "vm1: setting \"overdue_tasks\" should be 'wait' or 'go-ahead', but is 'kill'.",
+        ),
+        (
             "airflow_env",
             {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": 5},
             'vm1: setting "airflow_env"[AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT] should be a valid string.',

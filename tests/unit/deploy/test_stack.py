@@ -1,11 +1,14 @@
 """What has to be started is decided by what the host shows, not by what a run has changed."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from deploy import script
 from deploy.machine import Container, Machine
-from deploy.stack import out_of_date
+from deploy.settings import Settings
+from deploy.stack import limits, out_of_date
 
 WELL = Machine(
     values={"current": "r-2"},
@@ -88,3 +91,16 @@ def test_an_image_that_is_gone_is_due() -> None:
 def test_nothing_is_due_on_a_host_that_has_nothing() -> None:
     """There is nothing to compare; that nothing is wanted is for the step to see."""
     assert out_of_date(Machine()) == []
+
+
+def test_limits_are_in_the_order_of_the_scripts() -> None:
+    """As each script that starts the services takes them, after what is its own."""
+    assert limits(Settings(start_timeout=1, drain_timeout=2, overdue_tasks="go-ahead")) == (
+        "1",
+        "2",
+        "go-ahead",
+    )
+    for name in ("start", "rollback"):
+        text = (script.SCRIPTS / f"{name}.sh").read_text()
+        taken = re.findall(r"(\w+)=\$\d", text)
+        assert taken[-3:] == ["start_timeout", "drain_timeout", "overdue_tasks"], name

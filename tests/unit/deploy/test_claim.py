@@ -1,0 +1,143 @@
+"""Who deploys, and what: told by real processes and real checkouts."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyinfra.api import Host
+
+from deploy import claim, script
+
+Checkout = Callable[..., Path]
+# What another deploy from this machine says of itself; then it goes on until its input ends.
+DEPLOY = "import sys; from deploy import claim; print(claim.client(), flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def other() -> Iterator["subprocess.Popen[str]"]:
+    """Have a process like that of another deploy."""
+    command = [sys.executable, "-c", DEPLOY]
+    root = Path(claim.ROOT)
+    with subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
+def test_a_client_is_gone_when_its_process_has_ended(other: "subprocess.Popen[str]") -> None:
+    """And not before, however it ends."""
+    assert other.stdout
+    client = other.stdout.readline().strip()
+    assert client.startswith(f"{socket.gethostname()}:{other.pid}:")
+    assert not claim.is_gone(client)
+    other.kill()
+    other.wait()
+    assert claim.is_gone(client)
+
+
+def test_another_process_of_the_same_pid_is_not_the_client() -> None:
+    """The one that is there is; one of its pid that began at another time has ended."""
+    machine, pid, began = claim.client().split(":")
+    assert (machine, pid) == (socket.gethostname(), str(os.getpid()))
+    assert not claim.is_gone(f"{machine}:{pid}:{began}")
+    assert claim.is_gone(f"{machine}:{pid}:{int(began) + 1}")
+
+
+@pytest.mark.parametrize("client", ["elsewhere:1:1", "elsewhere:999999999:1", "", ":", "::"])
+def test_of_another_machines_processes_nothing_is_known(client: str) -> None:
+    """They may go on; and what is no client was none that has ended."""
+    assert not claim.is_gone(client)
+    assert not claim.is_gone(f"{socket.gethostname()}{client}x")
+
+
+def commit(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what a deploy from that checkout says of its commit."""
+    monkeypatch.setattr(claim, "ROOT", root)
+    claim.commit.cache_clear()
+    try:
+        return claim.commit()
+    finally:
+        claim.commit.cache_clear()
+
+
+def test_the_commit_is_named_with_its_subject(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many digits as git would need for any repository, and one line."""
+    root = checkout()
+    assert re.fullmatch(r"[0-9a-f]{12} A project", commit(root, monkeypatch))
+
+
+@pytest.mark.parametrize(
+    ("edit", "differs"),
+    [
+        ("echo >>src/pipelines/bronze.py", True),
+        ("git rm --quiet dags/flights.py", True),
+        ("touch dags/new.py && git add dags/new.py", True),
+        ("chmod +x src/__init__.py", True),
+        ("touch dags/notes.txt", False),
+        ("echo >>README.md", False),
+    ],
+)
+def test_an_edited_project_is_not_its_commit(
+    checkout: Checkout,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: str,
+    differs: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """A plus says so, where a file of the release is another: one that git does not know is none of it."""
+    root = checkout()
+    subprocess.run(["sh", "-ec", edit], cwd=root, check=True)
+    found = commit(root, monkeypatch)
+    assert re.fullmatch(r"[0-9a-f]{12}(\+?) A project", found), found
+    assert ("+" in found) is differs
+
+
+def test_where_there_is_no_commit_there_is_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout without one, and none at all."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert commit(tmp_path, monkeypatch) == "-"
+    subprocess.run(["git", "-C", tmp_path, "init", "--quiet"], check=True)
+    assert commit(tmp_path, monkeypatch) == "-"
+
+
+def test_a_line_is_one_line() -> None:
+    """Tabs and line breaks separate what stands in a host's files; a space is a space."""
+    assert claim.one_line(" a\tb\r\nc\x0b\u2028 d  e ") == "a b c d e"
+    assert claim.one_line("\n\t ") == ""
+
+
+def test_what_a_deploy_says_of_itself_is_in_the_order_of_the_script(local: Host) -> None:
+    """Each a line of its own, and the message of the inventory or of --data among them."""
+    assert script._claims(local)[4] == "no message"  # noqa: SLF001 - what it hands to every script
+    local.data.message = "first\n\tline"
+    local.connector_data.update({script.DEAD: "0a1b2c", script.CLAIMED: "claimed"})
+    found = script._claims(local)  # noqa: SLF001
+    assert found == (
+        claim.TOKEN,
+        claim.client(),
+        claim.owner(),
+        claim.commit(),
+        "first line",
+        "0a1b2c",
+        "claimed",
+    )
+    order = re.search(r"(?m)^((\w+=\$\d ?)+)$", (script.SCRIPTS / "claim.sh").read_text())
+    assert order
+    assert [word.partition("=")[0] for word in order[1].split()] == [
+        *("token", "client", "owner", "commit", "message", "dead", "claimed")
+    ]
+
+
+def test_whoever_uses_sudo_is_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One word, because the lock and the look at it are words."""
+    monkeypatch.setenv("SUDO_USER", "DOMAIN\\jo smith")
+    claim.owner.cache_clear()
+    assert claim.owner() == f"DOMAIN\\jo_smith@{socket.gethostname()}"
+    monkeypatch.delenv("SUDO_USER")
+    claim.owner.cache_clear()
+    assert claim.owner().endswith(f"@{socket.gethostname()}")
+    assert not claim.owner().startswith("DOMAIN")
