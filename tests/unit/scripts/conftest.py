@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,7 @@ class Session:
     def finish(self) -> tuple[int, str]:
         """Wait for the script's end; return its exit code and what it has printed."""
         assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], 60)[0], "the script does not end"
         return int(self.process.stdout.readline()), self.output.read_text()
 
     def run(self, name: str, *arguments: str, **more: Any) -> tuple[int, str]:
