@@ -142,6 +142,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how long the first deploys took."""
+    """Say how long things took that tests have timed, such as the first deploys."""
     for what, seconds in SECONDS.items():
         terminalreporter.write_line(f"{what}: {seconds:.0f} s")

@@ -9,12 +9,14 @@ from .airflow import airflow
 from .checkout import Checkout
 from .conftest import SECONDS
 from .containers import containers
-from .gated import current_release, edit, edit_dag
+from .deploying import deploying
+from .gated import current_release, edit, edit_dag, gated_run
 from .load import Load
 from .machine import Machine
 
-# The webserver is replaced in place, with no proxy before it that could let requests wait.
-LONGEST_GAP = 60
+# The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
+# nothing else to do, it takes some twenty seconds to end and to start.
+LONGEST_GAP = 120
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +45,18 @@ def test_an_edited_dag_costs_no_request(machine: Machine, checkout: Checkout) ->
     assert load.reasons == {}
 
 
-def test_a_replaced_webserver_is_away_for_seconds(machine: Machine, checkout: Checkout) -> None:
-    """With a new image there is one gap, and it is short."""
+def test_a_replaced_webserver_is_away_for_its_own_start(machine: Machine, checkout: Checkout) -> None:
+    """A new image is built, and tasks are waited for, with every request answered; then there is one gap."""
     before = containers(machine)["airflow-webserver"]["Id"]
     checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
-    with machine.tunnel(8080) as (address, port), Load(address, port) as load:
-        machine.deploy(checkout=checkout.path)
+    with airflow(machine) as api, gated_run(machine, api) as run, machine.tunnel(8080) as (address, port):
+        with Load(address, port) as load, deploying(machine, checkout=checkout.path) as deploy:
+            deploy.wait_until_it_says("Waiting for 1 task to finish")
+            assert load.sent > 20
+            assert load.reasons == {}
+            run.open_gate()
+            deploy.wait_for_success()
+        assert run.wait_for_end() == "success"
     assert containers(machine)["airflow-webserver"]["Id"] != before
     SECONDS["longest time without an answer while the webserver is replaced"] = load.longest_gap
     assert load.longest_gap < LONGEST_GAP, load.reasons
