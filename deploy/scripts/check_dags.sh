@@ -11,4 +11,4 @@ else
   check=(compose run --rm --no-deps -T --workdir / airflow-dag-processor)
 fi
 "${check[@]}" check-dags "$project/releases/$release" </dev/null ||
-  fail "the DAGs of $release cannot be imported on $here; the reasons are above. What runs was not touched."
+  fail_release "the DAGs of $release cannot be imported" "the reasons are above. What runs was not touched."

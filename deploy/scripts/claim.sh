@@ -43,3 +43,8 @@ record() {
     commit=$(awk -F '\t' -v release="$2" '$2 == "deployed" && $3 == release { found = $5 } END { print found ? found : "-" }' "$state/history")
   printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3:--}" "$commit" "$owner" "$message" >>"$state/history"
 }
+
+fail_release() { # the release $release goes no further, because $1, which is remembered; $2: what to say beside it
+  record failed "$release" "$1"
+  fail "$1 on $here; $2"
+}

@@ -36,7 +36,7 @@ if [ "$presence" = missing ]; then
   BUILD_CONTEXT=$root docker compose --progress plain -f "$root/airflow/docker-compose.yaml" build airflow-webserver 2>&1 |
     tee "$log" | sed --unbuffered -nE '/^#[0-9]+ [0-9.]+  [+-] /d; /^#[0-9]+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ )/p' || {
     tail -n 30 "$log"
-    fail "$image could not be built on $here; the last lines of the build are above. What runs was not touched."
+    fail_release "$image could not be built" "the last lines of the build are above. What runs was not touched."
   }
 fi
 echo "Image $image is on the host: $(docker image inspect --format '{{.Size}}' "$image" | numfmt --to=iec --suffix=B)"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Initialises the database for a release. The mark is written by success only.
 # Uses: common prelude lock claim stack drain health database
-# Arguments: the release, its image, the seconds a drain may take, what to do with overdue tasks.
-release=$1 image=$2 drain_timeout=$3 overdue_tasks=$4
+# Arguments: the release, its image, and the limits of start.sh.
+release=$1 image=$2 start_timeout=$3 drain_timeout=$4 overdue_tasks=$5
 running=$compose_file
 compose_file=$project/releases/$release/airflow/docker-compose.yaml
 
@@ -22,16 +22,16 @@ migrate() {
   restore "$dumped"
   if [ -f "$running" ]; then
     compose_file=$running
-    compose up --detach
+    bring_up || fail_release "the migration by $release failed" "the database was put back from $backups/$dumped, but $reason; the logs are above."
   fi
-  fail "the migration by $release failed on $here; its log is above. The database was put back from $backups/$dumped; what ran before goes on."
+  fail_release "the migration by $release failed" "its log is above. The database was put back from $backups/$dumped; what ran before goes on."
 }
 
 rm -f "$state/.migrated"
 echo "Starting the database"
 compose --profile init up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow || {
   compose logs --no-log-prefix --tail 30 postgres-airflow
-  fail "the database does not start on $here; its log is above."
+  fail_release "the database does not start" "its log is above."
 }
 before=$(schema)
 if [ -n "$before" ]; then
@@ -44,7 +44,7 @@ initialise ${before:+--unless-migrating} || code=$?
 case $code in
   0) ;;
   3) migrate ;; # as files/airflow/initialise says it
-  *) fail "airflow-init of $release failed on $here; its log is above. The services that run were not touched." ;;
+  *) fail_release "airflow-init of $release failed" "its log is above. The services that run were not touched." ;;
 esac
 install -d -m 0755 "$state/.schemas"
 after=$(schema)
