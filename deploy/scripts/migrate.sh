@@ -49,4 +49,4 @@ esac
 install -d -m 0755 "$state/.schemas"
 after=$(schema)
 replace "$state/.schemas/${image##*:}" <<<"$after"
-replace "$state/.migrated" <<<"$image $(docker volume inspect --format '{{.CreatedAt}}' "$volume")"
+mark_migrated "$image"

@@ -11,5 +11,6 @@ made=$(schema_of "$image")
 now=$(schema)
 [ "$made" = "$now" ] ||
   fail "the database of $here was migrated since $release (it needs $made, and has $now): pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps); then roll back."
+mark_migrated "$image"
 activate "$release"
 bring_up_or_put_back "rolled back"

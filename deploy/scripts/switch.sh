@@ -41,6 +41,7 @@ bring_up_or_put_back() {
     fail "$release on $here: $failed; the logs are above. $started cannot be put back, because the database was migrated since: pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps), then deploy.rollback.to release=$started."
   fi
   echo "Putting back $started"
+  mark_migrated "$(image_of "$started")"
   activate "$started"
   bring_up || fail "$release on $here: $failed; $started was put back, but $reason; the logs are above."
   record "put back" "$started" "$failed"
