@@ -70,19 +70,26 @@ def nothing_is_doubled(machine: Machine) -> None:
     assert machine.sudo("docker images --quiet --filter dangling=true").stdout == ""
 
 
-def test_a_first_deploy_is_killed_after_each_operation(new_machine: MakeMachine) -> None:
-    """Each time the same command goes on where the last one stopped, until one comes to its end."""
+@pytest.fixture
+def fresh(new_machine: MakeMachine) -> Iterator[Machine]:
+    """Make a machine with nothing on it, for one test."""
     machine = new_machine("interrupted", "trixie", pip_configured=True)
+    yield machine
+    machine.destroy()
+
+
+def test_a_first_deploy_is_killed_after_each_operation(fresh: Machine) -> None:
+    """Each time the same command goes on where the last one stopped, until one comes to its end."""
     known: set[str] = set()
-    for name in operations(machine, ROOT):
-        kill_at(machine, f"Starting operation: {name}")
-        found = hashes(machine)
+    for name in operations(fresh, ROOT):
+        kill_at(fresh, f"Starting operation: {name}")
+        found = hashes(fresh)
         assert known <= found, f"a secret was made anew after {name}"
         known = found
-    machine.deploy()
-    assert known == hashes(machine)
-    nothing_is_doubled(machine)
-    with airflow(machine) as api:
+    fresh.deploy()
+    assert known == hashes(fresh)
+    nothing_is_doubled(fresh)
+    with airflow(fresh) as api:
         assert api.state("flights_bronze", api.run("flights_bronze")) == "success"
 
 

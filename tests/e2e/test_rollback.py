@@ -166,7 +166,7 @@ def test_a_release_that_was_edited_on_the_host(machine: Machine, checkout: Check
 
 
 @pytest.fixture
-def older(new_machine: MakeMachine, checkout: Checkout) -> Machine:
+def older(new_machine: MakeMachine, checkout: Checkout) -> Iterator[Machine]:
     """Make a machine with the Airflow before: 3.2, resolved as `make lock` does."""
     project = (checkout.path / "pyproject.toml").read_text()
     # Of what it needs, the one newer version that it does not work with is left out.
@@ -189,7 +189,8 @@ def older(new_machine: MakeMachine, checkout: Checkout) -> Machine:
     checkout.write("files/airflow/release_bundle.py", bundle)
     machine = new_machine("older", "trixie", pip_configured=True)
     machine.deploy(checkout=checkout.path)
-    return machine
+    yield machine
+    machine.destroy()
 
 
 def version(machine: Machine) -> str:
