@@ -35,7 +35,7 @@ def initialise() -> Generator[Run]:
     if machine["migrated"] and machine["migrated"] == f"{new.image} {machine['volume']}":
         host.noop(f"the database is as {new.image} needs it")
         return
-    yield Run("migrate", new.id, new.image, str(settings.drain_timeout), settings.overdue_tasks)
+    yield Run("migrate", new.id, new.image, *limits(settings))
 
 
 def out_of_date(machine: Machine) -> list[str]:

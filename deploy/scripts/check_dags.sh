@@ -8,7 +8,7 @@ if [ "${status:-}" = running ] && [ "$(docker inspect --format '{{.Config.Image}
   check=(docker exec --workdir / "$id") # spares the start of a container
 else
   compose_file=$project/releases/$release/airflow/docker-compose.yaml
-  docker rm --force flights-mlops-check-dags >/dev/null 2>&1 # left by a deploy that was cut short
+  docker rm --force flights-mlops-check-dags >/dev/null 2>&1 || true # left by a deploy that was cut short
   check=(compose run --rm --name flights-mlops-check-dags --no-deps -T --workdir / airflow-dag-processor)
 fi
 "${check[@]}" check-dags "$project/releases/$release" </dev/null ||

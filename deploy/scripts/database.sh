@@ -11,6 +11,10 @@ schema_of() { # the schema that the image $1 left when it initialised the databa
   cat "$state/.schemas/${1##*:}" 2>/dev/null || true
 }
 
+mark_migrated() { # the database of this host is as the image $1 needs it
+  replace "$state/.migrated" <<<"$1 $(docker volume inspect --format '{{.CreatedAt}}' "$volume")"
+}
+
 dumps() { # the dumps on this host, in words
   local names
   names=$(cd "$backups" 2>/dev/null && printf '%s, ' *.dump)

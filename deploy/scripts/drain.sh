@@ -9,7 +9,7 @@ number_of_tasks() {
 
 # Lets the scheduler end: what runs may finish, nothing new begins. Uses $drain_timeout and $overdue_tasks.
 drain() {
-  local id status health began_at waited step start=$SECONDS
+  local id status health began_at waited step tasks start=$SECONDS ran=$SECONDS
   read -r id status health < <(container airflow-scheduler) || return 0
   [ "$status" = running ] || return 0
   began_at=$(docker inspect --format '{{.State.StartedAt}}' "$id")
@@ -30,7 +30,13 @@ drain() {
   step=$((drain_timeout < 15 ? drain_timeout : 15))
   while ! timeout "$step" docker wait "$id" >/dev/null 2>&1 && [ "$(container airflow-scheduler | cut -d ' ' -f 2)" = running ]; do
     waited=$((SECONDS - start))
-    if ((waited < drain_timeout)); then
+    # LocalExecutor.end may leave out a worker when it tells them to end, and then waits for that one for ever.
+    tasks=$(query "$tasks_that_run") || tasks=unknown
+    [ -z "$tasks" ] || ran=$SECONDS
+    if ((SECONDS - ran >= 20)); then
+      echo "Stopping the scheduler, which does not end by itself although no task runs any more"
+      docker kill "$id" >/dev/null
+    elif ((waited < drain_timeout)); then
       echo "Waiting for $(number_of_tasks) to finish, $waited s of at most $drain_timeout"
       step=$((drain_timeout - waited < 15 ? drain_timeout - waited : 15))
     else

@@ -17,6 +17,13 @@ unhealthy_parts() {
   done
 }
 
+wait_for_webserver() { # until it answers; what else there is to wait for, or to complain of, comes later
+  local start=$SECONDS
+  while [[ $(unhealthy_parts) == *metadatabase* ]] && ((SECONDS - start < 60)) && ((SECONDS - start < start_timeout)); do
+    sleep 0.5
+  done
+}
+
 show_logs() { # the ends of the logs of the services that are not well
   local service status restarts id
   not_well | while read -r service status restarts; do

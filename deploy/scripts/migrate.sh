@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Initialises the database for a release. The mark is written by success only.
 # Uses: common prelude lock claim stack drain health database
-# Arguments: the release, its image, the seconds a drain may take, what to do with overdue tasks.
-release=$1 image=$2 drain_timeout=$3 overdue_tasks=$4
+# Arguments: the release, its image, and the limits of start.sh.
+release=$1 image=$2 start_timeout=$3 drain_timeout=$4 overdue_tasks=$5
 running=$compose_file
 compose_file=$project/releases/$release/airflow/docker-compose.yaml
 
 initialise() { # runs airflow-init of the release
   # One that a deploy which was cut short has left may still be at work: PostgreSQL undoes what it has not committed.
-  docker rm --force flights-mlops-initialise >/dev/null 2>&1
+  docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true
   compose --profile init run --rm --name flights-mlops-initialise --no-deps -T airflow-init initialise "$@" </dev/null
 }
 
@@ -24,7 +24,7 @@ migrate() {
   restore "$dumped"
   if [ -f "$running" ]; then
     compose_file=$running
-    compose up --detach
+    bring_up || fail "the migration by $release failed on $here; the database was put back from $backups/$dumped, but $reason; the logs are above."
   fi
   fail "the migration by $release failed on $here; its log is above. The database was put back from $backups/$dumped; what ran before goes on."
 }
@@ -51,4 +51,4 @@ esac
 install -d -m 0755 "$state/.schemas"
 after=$(schema)
 replace "$state/.schemas/${image##*:}" <<<"$after"
-replace "$state/.migrated" <<<"$image $(docker volume inspect --format '{{.CreatedAt}}' "$volume")"
+mark_migrated "$image"

@@ -12,5 +12,6 @@ now=$(schema)
 [ "$made" = "$now" ] ||
   fail "the database of $here was migrated since $release (it needs $made, and has $now): pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps); then roll back."
 commit=$(commit_of "$release") # also where it fails
+mark_migrated "$image"
 activate "$release"
 bring_up_or_put_back "rolled back"

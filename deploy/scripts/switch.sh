@@ -20,7 +20,7 @@ activate() { # the release $1 becomes the current one, and its image the latest
 
 # Makes the services what the current release says, and waits until they are well; else says why not in $reason.
 # Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
-# first. The webserver comes back first, alone, so that it is away for as short as can be.
+# first. A webserver that is replaced comes back before the others start, so that it is away for as short as can be.
 bring_up() {
   local change service why id needed now
   reason=''
@@ -41,7 +41,10 @@ bring_up() {
         unhealthy) echo "Restarting $service, which does not answer" && docker restart "$id" >/dev/null ;;
       esac
     done <<<"$change"
-    if ! { compose up --detach airflow-webserver && compose up --detach --remove-orphans; }; then
+    if grep -q '^airflow-webserver replaced$' <<<"$change"; then
+      compose up --detach airflow-webserver && wait_for_webserver
+    fi
+    if ! compose up --detach --remove-orphans; then
       show_logs
       reason="compose could not start the services"
       return 1
@@ -65,6 +68,8 @@ bring_up_or_put_back() {
     return
   fi
   failed=$reason
+  record failed "$release" "$failed"
+  at_work='' # what is said below is remembered by this
   if [ -z "$started" ] || [ "$started" = "$release" ] || [ ! -d "$project/releases/$started" ]; then
     fail "$release on $here: $failed; the logs are above."
   fi
@@ -72,6 +77,7 @@ bring_up_or_put_back() {
     fail "$release on $here: $failed; the logs are above. $started cannot be put back, because the database was migrated since: pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps), then deploy.rollback.to release=$started."
   fi
   echo "Putting back $started"
+  mark_migrated "$(image_of "$started")"
   activate "$started"
   bring_up || fail "$release on $here: $failed; $started was put back, but $reason; the logs are above."
   record "put back" "$started" "$failed"

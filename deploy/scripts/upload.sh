@@ -6,7 +6,7 @@ release=$1
 releases=$project/releases
 partial=$releases/.partial-$release
 install -d -m 0755 "$project" "$releases"
-rm -rf "$partial" "$releases/.partial-changed"
+rm -rf "$releases"/.partial-* # also what another deploy has left, whose end was that of the machine
 install -d -m 0755 "$partial"
 trap 'rm -rf "$partial"' EXIT
 # The time of arrival, not of the archive: the DAG processor looks at it to see what is new.

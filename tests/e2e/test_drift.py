@@ -1,0 +1,102 @@
+"""What is on the host is not what was deployed: `--dry` says so, and a deploy puts it right."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .checkout import Checkout
+from .command import ROOT, run
+from .containers import health, ids
+from .host import PYINFRA
+from .machine import Machine
+from .test_second_deploy import files
+
+CREDENTIALS = "Credentials | Generate the secrets that are missing"
+DIRECTORIES = "Project | Make the directories that runs write to"
+UPLOAD = "Project | Upload the release"
+IMPORT = "Project | Import the DAGs of the release"
+SWITCH = "Project | Switch to the release"
+START = "Stack | Start the services and wait until they are healthy"
+SERVICES = {"postgres-airflow", "airflow-webserver", "airflow-scheduler", "airflow-dag-processor"}
+# All that a deploy leaves on a host, by what it is and not by when it came.
+DEPLOYED = """
+cd /opt/flights-mlops && readlink current airflow
+cd current/ && find . -printf '%p %m %u %l\\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum
+stat --format '%n %a %U' /etc/flights-mlops/secrets /etc/flights-mlops/secrets/*
+stat --format '%n %a %U' /var/lib/flights-mlops/data /var/lib/flights-mlops/models /var/lib/flights-mlops/logs
+docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | sort
+"""
+CONTAINER = "flights-mlops-airflow-dag-processor-1"
+DRIFTS = {
+    "an edited compose file": (
+        "sed -i s/PARALLELISM:.*/PARALLELISM:7/ /opt/flights-mlops/current/airflow/docker-compose.yaml",
+        UPLOAD,
+    ),
+    "a file of the release that is gone": ("rm /opt/flights-mlops/current/dags/flights_bronze.py", UPLOAD),
+    "a link that is gone": ("rm /opt/flights-mlops/airflow", SWITCH),
+    "an alias of the image that is gone": ("docker image rm flights-mlops-airflow:latest", SWITCH),
+    "a secret that others may read": ("chmod 644 /etc/flights-mlops/secrets/fernet_key", CREDENTIALS),
+    "secrets that others may list": ("chmod 755 /etc/flights-mlops/secrets", CREDENTIALS),
+    "data that are root's": ("chown root /var/lib/flights-mlops/data", DIRECTORIES),
+    "a container that is gone": (f"docker rm --force {CONTAINER}", START),
+    "a container that was stopped": (f"docker stop {CONTAINER}", START),
+    "a container that was paused": (f"docker pause {CONTAINER}", START),
+}
+
+
+@pytest.fixture
+def machine(bookworm: Machine) -> Iterator[Machine]:
+    """Take a machine that is as the project says, and leave it so."""
+    bookworm.deploy()
+    yield bookworm
+    bookworm.deploy()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """Copy the project, to change the copy."""
+    return Checkout(tmp_path / "clone")
+
+
+def planned(machine: Machine, *arguments: str, checkout: Path = ROOT) -> set[str]:
+    """Return the operations that `--dry` says would change something, having seen that it changed nothing."""
+    before, running = files(machine), ids(machine)
+    # Without -y, with which pyinfra does not look for changes before it begins.
+    command = [PYINFRA, machine.inventory, "deploy.py", "--dry", "--json", *arguments]
+    done = run(command, cwd=checkout)
+    assert ids(machine) == running
+    assert sorted(files(machine) ^ before) == []
+    return {
+        operation["name"] for operation in json.loads(done.stdout)["plan"] if operation["hosts_with_change"]
+    }
+
+
+def test_nothing_would_change(machine: Machine) -> None:
+    """After a deploy, there is nothing to do."""
+    assert planned(machine) == set()
+
+
+def test_an_edited_dag_would_be_uploaded(machine: Machine, checkout: Checkout) -> None:
+    """It is brought, imported and switched to; no image is built, and the database stays as it is."""
+    checkout.append("dags/flights_bronze.py", "# changed\n")
+    assert planned(machine, checkout=checkout.path) - {START} == {UPLOAD, IMPORT, SWITCH}
+
+
+def test_a_changed_setting_would_reach_its_service(machine: Machine) -> None:
+    """It is part of the release."""
+    # Which services `--dry` names belongs here, once it does.
+    assert planned(machine, "--data", "parallelism=5") - {START} == {UPLOAD, IMPORT, SWITCH}
+
+
+@pytest.mark.parametrize(("command", "operation"), DRIFTS.values(), ids=DRIFTS.keys())
+def test_drift_is_found_and_put_right(machine: Machine, command: str, operation: str) -> None:
+    """`--dry` names what would be done, the next deploy does it, and then there is nothing to do."""
+    deployed = machine.sudo(DEPLOYED).stdout
+    machine.sudo(command)
+    assert operation in planned(machine)
+    machine.deploy()
+    assert machine.sudo(DEPLOYED).stdout == deployed
+    assert health(machine) == dict.fromkeys(SERVICES, "healthy")
+    assert planned(machine) == set()
