@@ -73,6 +73,14 @@ def planned(machine: Machine, *arguments: str, checkout: Path = ROOT) -> set[str
     }
 
 
+def said_in_advance(machine: Machine, *arguments: str, checkout: Path = ROOT) -> str:
+    """Return the line in which `--dry` says what would be replaced."""
+    done = run([PYINFRA, machine.inventory, "deploy.py", "--dry", *arguments], cwd=checkout)
+    lines = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
+    (line,) = [line for line in lines if "would replace" in line]
+    return line
+
+
 def test_nothing_would_change(machine: Machine) -> None:
     """After a deploy, there is nothing to do."""
     assert planned(machine) == set()
@@ -81,13 +89,18 @@ def test_nothing_would_change(machine: Machine) -> None:
 def test_an_edited_dag_would_be_uploaded(machine: Machine, checkout: Checkout) -> None:
     """It is brought, imported and switched to; no image is built, and the database stays as it is."""
     checkout.append("dags/flights_bronze.py", "# changed\n")
-    assert planned(machine, checkout=checkout.path) - {START} == {UPLOAD, IMPORT, SWITCH}
+    assert planned(machine, checkout=checkout.path) == {UPLOAD, IMPORT, SWITCH, START}
+    assert said_in_advance(machine, checkout=checkout.path).endswith("would replace no service")
 
 
 def test_a_changed_setting_would_reach_its_service(machine: Machine) -> None:
-    """It is part of the release."""
-    # Which services `--dry` names belongs here, once it does.
-    assert planned(machine, "--data", "parallelism=5") - {START} == {UPLOAD, IMPORT, SWITCH}
+    """It is part of the release, and `--dry` names the one service that would be replaced: then it is."""
+    assert planned(machine, "--data", "parallelism=5") == {UPLOAD, IMPORT, SWITCH, START}
+    said = said_in_advance(machine, "--data", "parallelism=5")
+    assert said.endswith("would replace airflow-scheduler")
+    before = ids(machine)
+    machine.deploy("--data", "parallelism=5")
+    assert {name for name, found in ids(machine).items() if found != before[name]} == {"airflow-scheduler"}
 
 
 @pytest.mark.parametrize(("command", "operation"), DRIFTS.values(), ids=DRIFTS.keys())
