@@ -18,15 +18,20 @@ migrate() {
     echo "The database has to be migrated: the services end, and it is dumped"
     compose_file=$running stop_airflow
   fi
-  dump "before-${image##*:}"
+  if ! dump "before-${image##*:}"; then
+    go_on
+    fail "the database on $here could not be dumped; the reason is above. It was not migrated, and what ran before goes on."
+  fi
   initialise && return
   echo "Putting the database back"
   restore "$dumped"
-  if [ -f "$running" ]; then
-    compose_file=$running
-    bring_up || fail "the migration by $release failed on $here; the database was put back from $backups/$dumped, but $reason; the logs are above."
-  fi
+  go_on
   fail "the migration by $release failed on $here; its log is above. The database was put back from $backups/$dumped; what ran before goes on."
+}
+
+go_on() { # what ran before runs again
+  compose_file=$running
+  [ ! -f "$running" ] || bring_up || fail "$release could not migrate the database on $here, and what ran before does not start: $reason; the logs are above."
 }
 
 rm -f "$state/.migrated"

@@ -5,7 +5,7 @@
 name=$1 drain_timeout=$2 overdue_tasks=$3
 [ -f "$backups/$name" ] || fail "$here has no dump ${name:-without a name}; it has: $(dumps)."
 stop_airflow
-dump before-restore
+dump before-restore || fail "the database on $here could not be dumped; the reason is above."
 restore "$name"
 record restored - "$name"
 echo "Airflow's services are stopped: deploy, or go back with pyinfra inventory.py deploy.rollback.to release=r-…"
