@@ -38,6 +38,12 @@ class Running:
         self.process.wait()
         return self.said
 
+    def succeed(self, *, limit: float = 300) -> str:
+        """Wait for its own end, which has to be a good one; gives all it said."""
+        done = self.end(limit=limit)
+        assert done.returncode == 0, f"it failed:\n{done.stdout}"
+        return self.said
+
     def end(self, *, limit: float = 300) -> Finished:
         """Wait for its own end."""
         code = self.process.wait(limit)

@@ -11,9 +11,9 @@ from .airflow import Airflow, airflow
 from .checkout import Checkout
 from .command import until
 from .containers import containers, health, ids
-from .deploying import deploying
 from .gated import GatedRun, edit, gated_run
 from .machine import Machine
+from .running import begun
 
 # How often Airflow looks for tasks whose scheduler is gone is its own affair, and by default rarely.
 LOOKS_OFTEN = '      AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL: "5"\n'
@@ -59,8 +59,8 @@ def is_draining(machine: Machine) -> bool:
 
 def cut_a_drain_short(machine: Machine, clone: Path, setting: tuple[str, str]) -> None:
     """Have a deploy die while the scheduler waits for a task."""
-    with deploying(machine, *setting, checkout=clone) as deploy:
-        deploy.wait_until_it_says("Draining the scheduler: 1 task may finish")
+    with begun(machine, "deploy.py", *setting, checkout=clone) as deploy:
+        deploy.wait_for("Draining the scheduler: 1 task may finish")
         until("the drain", lambda: is_draining(machine))
         deploy.kill()
 
@@ -74,11 +74,11 @@ def test_a_task_ends_before_its_scheduler_does(machine: Machine, clone: Path, ap
     """What runs is waited for; what is next in its run is begun by the new scheduler, with nobody's help."""
     before = ids(machine)
     with gated_run(machine, api) as run:
-        with deploying(machine, *another_setting(), checkout=clone) as deploy:
-            deploy.wait_until_it_says("Draining the scheduler: 1 task may finish")
+        with begun(machine, "deploy.py", *another_setting(), checkout=clone) as deploy:
+            deploy.wait_for("Draining the scheduler: 1 task may finish")
             until("the drain", lambda: is_draining(machine))
             run.open_gate()
-            deploy.wait_for_success()
+            deploy.succeed()
         assert run.wait_for_end() == "success"
         assert was_left_alone(run)
         assert run.outcome("follow") == ("success", 1)
@@ -92,11 +92,11 @@ def test_tasks_that_take_too_long_are_waited_for(machine: Machine, clone: Path, 
     """After `drain_timeout` the deploy says what it waits for; unless told to go ahead, it waits on."""
     with gated_run(machine, api) as run:
         arguments = (*another_setting(), "--data", "drain_timeout=5")
-        with deploying(machine, *arguments, checkout=clone) as deploy:
-            deploy.wait_until_it_says("Waiting on, as overdue_tasks says")
+        with begun(machine, "deploy.py", *arguments, checkout=clone) as deploy:
+            deploy.wait_for("Waiting on, as overdue_tasks says")
             assert f"gated.wait of {run.id}, running since" in deploy.said
             run.open_gate()
-            deploy.wait_for_success()
+            deploy.succeed()
         assert run.wait_for_end() == "success"
         assert was_left_alone(run)
 
@@ -107,8 +107,8 @@ def test_tasks_that_take_too_long_are_given_up_where_wanted(
     """With `overdue_tasks` as `go-ahead` they are named, and Airflow runs them again on the new scheduler."""
     with gated_run(machine, api) as run:
         arguments = (*another_setting(), "--data", "drain_timeout=5", "--data", "overdue_tasks=go-ahead")
-        with deploying(machine, *arguments, checkout=clone) as deploy:
-            said = deploy.wait_for_success()
+        with begun(machine, "deploy.py", *arguments, checkout=clone) as deploy:
+            said = deploy.succeed()
         assert f"gated.wait of {run.id}, running since" in said
         assert "Going ahead, as overdue_tasks says" in said
         until("the second try", lambda: run.times_begun() == 2, limit=120)
@@ -123,10 +123,10 @@ def test_a_drain_that_was_cut_short_is_taken_up(machine: Machine, clone: Path, a
         cut_a_drain_short(machine, clone, setting)
         # It schedules nothing any more, and so it says after a while that it is not well.
         until("the scheduler's word", lambda: health(machine)["airflow-scheduler"] == "unhealthy", limit=150)
-        with deploying(machine, *setting, checkout=clone) as deploy:
-            deploy.wait_until_it_says("Waiting for 1 task to finish")
+        with begun(machine, "deploy.py", *setting, checkout=clone) as deploy:
+            deploy.wait_for("Waiting for 1 task to finish")
             run.open_gate()
-            deploy.wait_for_success()
+            deploy.succeed()
         assert run.wait_for_end() == "success"
         assert was_left_alone(run)
     assert f"AIRFLOW__CORE__{setting[1].upper()}" in containers(machine)["airflow-scheduler"]["Config"]["Env"]
@@ -139,12 +139,10 @@ def test_a_drain_that_was_cut_short_is_not_lost(machine: Machine, clone: Path, a
     before = ids(machine)
     with gated_run(machine, api) as run:
         cut_a_drain_short(machine, clone, another_setting())
-        with deploying(machine, *former, checkout=clone) as deploy:
-            deploy.wait_until_it_says(
-                "Draining the scheduler, as an earlier deploy began to: 1 task may finish"
-            )
+        with begun(machine, "deploy.py", *former, checkout=clone) as deploy:
+            deploy.wait_for("Draining the scheduler, as an earlier deploy began to: 1 task may finish")
             run.open_gate()
-            deploy.wait_for_success()
+            deploy.succeed()
         assert run.wait_for_end() == "success"
         assert was_left_alone(run)
     after = ids(machine)

@@ -9,10 +9,10 @@ from .airflow import airflow
 from .checkout import Checkout
 from .conftest import SECONDS
 from .containers import containers
-from .deploying import deploying
 from .gated import current_release, edit, edit_dag, gated_run
 from .load import Load
 from .machine import Machine
+from .running import begun
 
 # The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
 # nothing else to do, it takes some twenty seconds to end and to start.
@@ -50,12 +50,12 @@ def test_a_replaced_webserver_is_away_for_its_own_start(machine: Machine, checko
     before = containers(machine)["airflow-webserver"]["Id"]
     checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
     with airflow(machine) as api, gated_run(machine, api) as run, machine.tunnel(8080) as (address, port):
-        with Load(address, port) as load, deploying(machine, checkout=checkout.path) as deploy:
-            deploy.wait_until_it_says("Waiting for 1 task to finish")
+        with Load(address, port) as load, begun(machine, "deploy.py", checkout=checkout.path) as deploy:
+            deploy.wait_for("Waiting for 1 task to finish")
             assert load.sent > 20
             assert load.reasons == {}
             run.open_gate()
-            deploy.wait_for_success()
+            deploy.succeed()
         assert run.wait_for_end() == "success"
     assert containers(machine)["airflow-webserver"]["Id"] != before
     SECONDS["longest time without an answer while the webserver is replaced"] = load.longest_gap

@@ -13,9 +13,9 @@ import pytest
 from .airflow import airflow
 from .checkout import Checkout
 from .containers import containers, health, ids
-from .deploying import deploying
 from .gated import all_of, edit, edit_dag, edit_src, gated_run
 from .machine import Machine
+from .running import begun
 
 COMPOSE_FILE = "templates/airflow/docker-compose.yaml.j2"
 AT_ONCE = "[env, --chdir=/opt/airflow, airflow, api-server]"
@@ -90,11 +90,11 @@ def test_a_changed_image_replaces_airflow_and_kills_no_task(machine: Machine, ch
     checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
     checkout.replace(COMPOSE_FILE, AT_ONCE, AFTER_HALF_A_MINUTE)
     with airflow(machine) as api, gated_run(machine, api) as run:
-        with deploying(machine, checkout=checkout.path) as deploy:
-            deploy.wait_until_it_says("Draining the scheduler: 1 task may finish")
+        with begun(machine, "deploy.py", checkout=checkout.path) as deploy:
+            deploy.wait_for("Draining the scheduler: 1 task may finish")
             assert restarted(machine, before) == set()
             run.open_gate()
-            deploy.wait_for_success()
+            deploy.succeed()
         assert run.wait_for_end() == "success"
         assert (run.outcome("wait"), run.times_begun()) == (("success", 1), 1)
         assert run.outcome("follow") == ("success", 1)
