@@ -40,6 +40,15 @@ def needs_sudo(host: Host) -> bool:
     return True
 
 
+def is_cut_off(host: Host) -> bool:
+    """Whether the connection to the host was there and is no more."""
+    connector = host.connector
+    if not isinstance(connector, SSHConnector) or connector.client is None:
+        return False
+    transport = connector.client.get_transport()
+    return transport is None or not transport.is_active()
+
+
 def parts(name: str) -> list[str]:
     """Return the scripts that ``name`` is made of, itself the last: it names the others after "Uses:"."""
     uses = re.search(r"^# Uses: (.*)$", (SCRIPTS / f"{name}.sh").read_text(), re.MULTILINE)
@@ -84,6 +93,11 @@ class Run(StringCommand):
         status, _ = host.run_shell_command(text, print_output=True, print_input=False, **connector_arguments)
         if claims and status:
             host.connector_data[CLAIMED] = "claimed"
+        if not status and is_cut_off(host):
+            echo(
+                f"{host.print_prefix}error: the connection to {host.name} was lost; run it again to go on.",
+                err=True,
+            )
         # Printed already: what is returned here, pyinfra would print once more after a failure.
         return status, CommandOutput([])
 

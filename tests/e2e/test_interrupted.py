@@ -146,6 +146,7 @@ def test_a_deploy_is_killed_after_each_operation_and_in_the_middle(
         machine.sudo(f"kill -KILL {' '.join(sessions)}")
         done = deploy.end()
     assert done.returncode != 0
+    assert f"the connection to {machine.name} was lost" in done.stdout
     machine.deploy(*keep)
     nothing_is_doubled(machine)
 
