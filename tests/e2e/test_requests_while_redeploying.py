@@ -16,7 +16,7 @@ from .running import begun
 
 # The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
 # nothing else to do, it takes some twenty seconds to end and to start.
-LONGEST_GAP = 120
+LONGEST_GAP = 60
 
 
 @pytest.fixture(scope="module")
