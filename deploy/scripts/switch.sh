@@ -22,8 +22,11 @@ activate() { # the release $1 becomes the current one, and its image the latest
 # Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
 # first. A webserver that is replaced comes back before the others start, so that it is away for as short as can be.
 bring_up() {
-  local change service why id needed now
+  local change service id needed now
   reason=''
+  for id in $(containers | awk '$3 == "paused" { print $2 }'); do
+    docker unpause "$id" >/dev/null
+  done
   change=$(due)
   if [ -n "$change" ]; then
     needed=$(schema_of "$(image_of "$(basename "$(readlink "$project/current")")")")
@@ -34,13 +37,10 @@ bring_up() {
     # Left by whoever ran it by hand; it would be waited for.
     compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
     ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) (replaced|draining)$' <<<"$change" || drain
-    while read -r service why; do
-      read -r id _ < <(container "$service") || continue
-      case $why in
-        paused) docker unpause "$id" >/dev/null ;;
-        unhealthy) echo "Restarting $service, which does not answer" && docker restart "$id" >/dev/null ;;
-      esac
-    done <<<"$change"
+    for service in $(awk '$2 == "unhealthy" { print $1 }' <<<"$change"); do
+      echo "Restarting $service, which does not answer"
+      read -r id _ < <(container "$service") && docker restart "$id" >/dev/null
+    done
     if grep -q '^airflow-webserver replaced$' <<<"$change"; then
       compose up --detach airflow-webserver && wait_for_webserver
     fi
