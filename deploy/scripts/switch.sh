@@ -37,9 +37,9 @@ bring_up() {
     # Left by whoever ran it by hand; it would be waited for.
     compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
     ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) (replaced|draining)$' <<<"$change" || drain
-    for service in $(awk '$2 == "unhealthy" { print $1 }' <<<"$change"); do
+    containers | awk '$3 == "running" && $4 == "unhealthy" { print $1, $2 }' | while read -r service id; do
       echo "Restarting $service, which does not answer"
-      read -r id _ < <(container "$service") && docker restart "$id" >/dev/null
+      docker restart "$id" >/dev/null </dev/null
     done
     if grep -q '^airflow-webserver replaced$' <<<"$change"; then
       compose up --detach airflow-webserver && wait_for_webserver
