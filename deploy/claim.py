@@ -28,7 +28,15 @@ def is_gone(other: str) -> bool:
     """Whether ``other``, a client, was a process of this machine that has ended. Known on Linux only."""
     where, _, process = other.partition("/")
     pid, _, began = process.partition("/")
-    return bool(began) and where == _namespace() and _began(int(pid)) != began
+    if not began or where != _namespace():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's, which may be hidden in /proc
+        return False
+    return _began(int(pid)) not in {began, ""}
 
 
 def _namespace() -> str:

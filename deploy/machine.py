@@ -10,7 +10,7 @@ from typing import cast
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
 
-from deploy import script
+from deploy import claim, script
 from deploy.settings import of_host
 
 # Seconds that a look stays true while nothing of ours changes the host; a question at a terminal takes more.
@@ -190,6 +190,8 @@ def look() -> Machine:
             _sudo=script.needs_sudo(host),
             _ignore_errors=True,
         )
+        if found.lock and claim.is_gone(found.lock.client):
+            host.connector_data[script.DEAD] = found.lock.token
         kept = (time.monotonic(), found)
         host.connector_data[script.SEEN] = kept
     return cast("Machine", kept[1])

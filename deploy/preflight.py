@@ -9,7 +9,7 @@ from pyinfra.api import FactBase
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, claim, project, script
+from deploy import base_image, claim, project
 from deploy.machine import Machine, look
 from deploy.settings import Settings, of_host
 
@@ -63,12 +63,9 @@ def access_fault(access: str) -> str:
 
 
 def lock_faults(machine: Machine) -> list[str]:
-    """Return by whom the host is locked, or nothing; the lock of a process that is gone may be taken over."""
+    """Return by whom the host is locked, or nothing; a lock whose process is gone is taken over."""
     lock = machine.lock
-    if lock is None or lock.token == claim.TOKEN:
-        return []
-    if claim.is_gone(lock.client):
-        host.connector_data[script.DEAD] = lock.token
+    if lock is None or lock.token == claim.TOKEN or claim.is_gone(lock.client):
         return []
     fault = (
         f"{lock.owner} has deployed to it since {lock.since} ({lock.message}): wait for the end of that; "

@@ -16,7 +16,7 @@ from deploy import base_image, configuration, release
 from deploy.configuration import Placement, Release
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current
+from deploy.settings import Settings, current, limits
 
 STATE_DIRECTORIES = ("data", "models", "logs")
 STATE_MODE = "755"
@@ -106,6 +106,10 @@ def import_dags() -> Generator[Run]:
     if machine.started in {"", new.id}:
         host.noop(f"{new.id} is what runs" if machine.started else "nothing has run yet")
         return
+    database = machine.found.get("postgres-airflow")
+    if database is None or not database.healthy:
+        host.noop("the database, which DAGs may ask at their top, is not up, and so nothing else is")
+        return
     yield Run("check_dags", new.id, new.image, keeps=True)
 
 
@@ -117,7 +121,7 @@ def switch() -> Generator[Run]:
     if machine["current"] == new.id and image and image == machine.images.get(LATEST):
         host.noop(f"{new.id} is the current release")
         return
-    yield Run("activate", new.id)
+    yield Run("activate", new.id, *limits(current()))
 
 
 @operation()

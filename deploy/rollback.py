@@ -12,8 +12,8 @@ from pyinfra.api.exceptions import DeployError
 from deploy import lock, status
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current
-from deploy.stack import limits, out_of_date
+from deploy.settings import Settings, current, limits
+from deploy.stack import out_of_date
 
 
 @deploy("Rollback")

@@ -176,3 +176,8 @@ def current() -> Settings:
     if faults:
         raise DeployError("\n".join(faults))
     return settings
+
+
+def limits(settings: Settings) -> tuple[str, str, str]:
+    """Return the arguments that tell scripts which start or end services how long to wait for what."""
+    return str(settings.start_timeout), str(settings.drain_timeout), settings.overdue_tasks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -12,7 +13,7 @@ from deploy import project, script
 from deploy.configuration import Release
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current
+from deploy.settings import Settings, current, limits
 
 
 @deploy("Database")
@@ -41,20 +42,16 @@ def initialise() -> Generator[Run]:
 def out_of_date(machine: Machine) -> list[str]:
     """Return the services that are missing, not as compose would make them now, not healthy, or too many."""
     airflow_image = machine.images.get(machine.releases.get(machine["current"], ""))
+    database_image = machine.images.get(machine["POSTGRES_IMAGE"])
 
     def is_due(name: str, config_hash: str) -> bool:
         found = machine.found.get(name)
         if found is None or found.hash != config_hash or not found.healthy:
             return True
-        return name.startswith("airflow-") and found.image != airflow_image
+        return found.image != (airflow_image if name.startswith("airflow-") else database_image)
 
     due = [name for name, config_hash in machine.wanted.items() if is_due(name, config_hash)]
     return sorted([*due, *(machine.found.keys() - machine.wanted.keys())])
-
-
-def limits(settings: Settings) -> tuple[str, str, str]:
-    """Return the arguments by which every script that starts the services knows how long to wait for what."""
-    return str(settings.start_timeout), str(settings.drain_timeout), settings.overdue_tasks
 
 
 @operation()
@@ -72,7 +69,9 @@ def up(*, settings: Settings) -> Generator[Run]:
 def say_what_is_due(machine: Machine, new: Release) -> None:
     """Say, before a release is there, which services it would make anew; nothing changes."""
     asked = script.command("hashes", *new.configuration)
-    answered, output = host.run_shell_command(asked, _sudo=script.needs_sudo(host))
+    given: Any = host.current_op_global_arguments or {}
+    become = {"_sudo": script.needs_sudo(host), "_sudo_password": given.get("_sudo_password")}
+    answered, output = host.run_shell_command(asked, **become)
     if not answered:  # without an engine, nothing runs
         host.log(f"{new.id} would start every service")
         return

@@ -5,13 +5,16 @@
 token=$1 client=$2 owner=$3 commit=$4 message=$5 dead=$6 claimed=$7
 shift 7
 
-session() { # the first process above this one that is neither a shell nor sudo
+its_session() { # the first process above this one that is neither a shell nor sudo
   local pid=$PPID
   while [[ $(<"/proc/$pid/comm") =~ ^(sudo|su|doas|env|.*sh)$ ]]; do
     pid=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 2)
   done
   printf '%s:%s' "$pid" "$(began "$pid")"
 }
+
+# Now, because later it may have ended, and other processes be above this one.
+session=$(its_session)
 
 refuse_while_held() {
   read_lock
@@ -30,10 +33,11 @@ flock --nonblock 9 || {
 }
 refuse_while_held
 if [ "$lock_token" != "$token" ]; then
+  lock_session=$session lock_is_held || fail "this deploy has ended on its own side; nothing was done on $here."
   [ "$claimed" != claimed ] ||
     fail "this deploy has lost its lock on $here${lock_owner:+ to $lock_owner}: it was released by hand; deploy again when nobody else does."
   [ -z "$lock_token" ] || echo "Taking over from the deploy of $lock_owner since $lock_since, which ended without releasing its lock"
-  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$token" "$(session)" "$(date --utc +%FT%TZ)" "$client" "$owner" "$message" >"$lock"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$token" "$session" "$(date --utc +%FT%TZ)" "$client" "$owner" "$message" >"$lock"
 fi
 at_work=yes
 
@@ -42,8 +46,9 @@ at_work=yes
 record() {
   [ -d "$state" ] || return 0
   local from=$commit
+  set -- "$1" "$2" "${3:--}"
   [ "$1" = deployed ] || [ "$1" = failed ] || from=$(commit_of "$2")
-  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3:--}" "$from" "$owner" "$message" >>"$state/history"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3//[$'\t\n']/ }" "$from" "$owner" "$message" >>"$state/history"
 }
 
 commit_of() { # the commit that the release $1 was last deployed from, or "-" where this host does not remember it

@@ -7,6 +7,14 @@ schema() { # the revisions that Airflow and its providers have migrated the data
     from information_schema.tables where table_name like 'alembic_version%' order by table_name \gexec" | paste -sd ' '
 }
 
+# Whether the database is as the image $1 left it. Where it does not answer, what last initialised it is asked.
+suits() {
+  local needed now
+  needed=$(schema_of "$1")
+  now=$(schema 2>/dev/null) && [ -n "$now" ] || now=$(schema_of "$(cut -d ' ' -f 1 "$state/.migrated" 2>/dev/null)")
+  [ "$needed" = "$now" ]
+}
+
 schema_of() { # the schema that the image $1 left when it initialised the database of this host
   cat "$state/.schemas/${1##*:}" 2>/dev/null || true
 }
@@ -17,9 +25,10 @@ mark_migrated() { # the database of this host is as the image $1 needs it
 
 dumps() { # the dumps on this host, in words
   local names
-  names=$(cd "$backups" 2>/dev/null && printf '%s, ' *.dump)
+  names=$(cd "$backups" 2>/dev/null && printf '%s, ' *.dump) || true
   names=${names%, }
-  printf '%s' "${names/#'*.dump'/}" | grep . || printf none
+  names=${names/#'*.dump'/}
+  printf '%s' "${names:-none}"
 }
 
 dump() { # the database into a new file of backups, whose name is left in $dumped, if it can. $1: what for
@@ -30,20 +39,27 @@ dump() { # the database into a new file of backups, whose name is left in $dumpe
   echo "Dumped the database to $backups/$dumped ($(stat -c %s "$backups/$dumped" | numfmt --to=iec --suffix=B))"
 }
 
-restore() { # the dump $1 takes the place of the database, whole or not at all. Nothing of Airflow may run.
-  local sql=(docker exec -i "$database" psql --no-psqlrc --quiet --username=airflow --dbname=postgres --set=ON_ERROR_STOP=1)
-  "${sql[@]}" --command='drop database if exists airflow_restored with (force)' --command='create database airflow_restored'
-  docker exec -i "$database" pg_restore --username=airflow --dbname=airflow_restored --exit-on-error --no-owner <"$backups/$1" ||
-    fail "$backups/$1 could not be restored on $here; the database is as it was."
-  # With the last session ended, in one transaction: there is always a database of that name.
-  "${sql[@]}" --output=/dev/null --command="select pg_terminate_backend(pid) from pg_stat_activity where datname = 'airflow'"
-  "${sql[@]}" --command='begin; alter database airflow rename to airflow_replaced; alter database airflow_restored rename to airflow; commit'
-  "${sql[@]}" --command='drop database airflow_replaced with (force)'
+sql() { # to the server and not to a database that may be renamed
+  docker exec -i "$database" psql --no-psqlrc --quiet --username=airflow --dbname=postgres --set=ON_ERROR_STOP=1 "$@"
+}
+
+stage() { # the dump $1 is restored, beside the database
+  sql --command='drop database if exists airflow_restored with (force)' --command='create database airflow_restored' &&
+    docker exec -i "$database" pg_restore --username=airflow --dbname=airflow_restored --exit-on-error --no-owner <"$backups/$1"
+}
+
+# What was staged takes the place of the database, in one transaction: there is always one of that name. Nothing of
+# Airflow may run.
+take_staged() {
   rm -f "$state/.migrated"
-  echo "The database is what it was in $1"
+  sql --command='drop database if exists airflow_replaced with (force)' \
+    --output=/dev/null --command="select pg_terminate_backend(pid) from pg_stat_activity where datname = 'airflow'" \
+    --command='begin; alter database airflow rename to airflow_replaced; alter database airflow_restored rename to airflow; commit' \
+    --command='drop database airflow_replaced with (force)'
 }
 
 stop_airflow() { # every service but the database ends, the scheduler first and when its tasks have
+  docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true # a migration that a cut connection has left
   drain
   # shellcheck disable=SC2046 # a word a service
   compose stop $(compose config --services | grep '^airflow-')

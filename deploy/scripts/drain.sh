@@ -4,35 +4,48 @@ tasks_that_run="select '  ' || dag_id || '.' || task_id || ' of ' || run_id || '
   from task_instance where state in ('running', 'restarting') or (state = 'queued' and queued_by_job_id is not null) order by 1"
 
 number_of_tasks() {
-  query "$tasks_that_run" | awk 'END { print NR, NR == 1 ? "task" : "tasks" }'
+  local found
+  found=$(query "$tasks_that_run" 2>/dev/null) || { printf 'unknown tasks'; return; }
+  awk 'NF { count++ } END { print count + 0, count == 1 ? "task" : "tasks" }' <<<"$found"
+}
+
+# Whether nothing runs: Airflow knows of no task, and no worker in the container $1 is busy with the end of one.
+nothing_runs() {
+  local found
+  found=$(query "$tasks_that_run" 2>/dev/null) && [ -z "$found" ] &&
+    ! docker top "$1" -eo args 2>/dev/null | grep 'LocalExecutor: ' | grep -qv '<idle>'
+}
+
+# Whether the scheduler in the container $1, which began at $2, was told to end. The mark is there before and after the
+# signal; where only the first was written, the scheduler itself has said whether it got it.
+is_told() {
+  local mark
+  mark=$(cat "$state/.draining" 2>/dev/null) || return 1
+  [ "$mark" = "$1 $2 told" ] ||
+    { [ "$mark" = "$1 $2 telling" ] && docker logs --since "$2" "$1" 2>&1 | grep -q 'Exiting gracefully upon receiving signal'; }
 }
 
 # Lets the scheduler end: what runs may finish, nothing new begins. Uses $drain_timeout and $overdue_tasks.
 drain() {
-  local id status health began_at waited step tasks start=$SECONDS ran=$SECONDS
-  read -r id status health < <(container airflow-scheduler) || return 0
+  local id status began_at waited step start=$SECONDS ran=$SECONDS
+  read -r id status _ < <(container airflow-scheduler) || return 0
   [ "$status" = running ] || return 0
   began_at=$(docker inspect --format '{{.State.StartedAt}}' "$id")
-  # Once only: at a second signal Airflow ends without waiting for its tasks (LocalExecutor.end). One that drains
-  # schedules nothing, and so it is called unhealthy after a while.
-  if [ "$(cat "$state/.draining" 2>/dev/null || true)" = "$id $began_at" ]; then
+  # Once only: at a second signal Airflow ends without waiting for its tasks (LocalExecutor.end).
+  if is_told "$id" "$began_at"; then
     echo "Draining the scheduler, as an earlier deploy began to: $(number_of_tasks) may finish, nothing new begins"
-  elif [ "$health" = unhealthy ]; then
-    echo "Stopping the scheduler, which does not answer"
-    docker stop "$id" >/dev/null
-    return
   else
     echo "Draining the scheduler: $(number_of_tasks) may finish, nothing new begins"
-    replace "$state/.draining" <<<"$id $began_at"
-    docker kill --signal TERM "$id" >/dev/null
+    replace "$state/.draining" <<<"$id $began_at telling" || return
+    docker kill --signal TERM "$id" >/dev/null || return
+    replace "$state/.draining" <<<"$id $began_at told" || return
   fi
   # Each step waits for the end itself, and then says for what.
   step=$((drain_timeout < 15 ? drain_timeout : 15))
-  while ! timeout "$step" docker wait "$id" >/dev/null 2>&1 && [ "$(container airflow-scheduler | cut -d ' ' -f 2)" = running ]; do
+  until timeout "$step" docker wait "$id" >/dev/null 2>&1 || has_ended "$id"; do
     waited=$((SECONDS - start))
     # LocalExecutor.end may leave out a worker when it tells them to end, and then waits for that one for ever.
-    tasks=$(query "$tasks_that_run") || tasks=unknown
-    [ -z "$tasks" ] || ran=$SECONDS
+    nothing_runs "$id" || ran=$SECONDS
     if ((SECONDS - ran >= 20)); then
       echo "Stopping the scheduler, which does not end by itself although no task runs any more"
       docker kill "$id" >/dev/null
@@ -45,6 +58,11 @@ drain() {
     fi
   done
   echo "The scheduler has ended"
+}
+
+has_ended() { # whether the container $1 has, or is not there any more; an engine that does not answer knows nothing
+  local found
+  found=$(docker ps --all --no-trunc --filter "id=$1" --format '{{.State}}') && [[ $found =~ ^(exited|dead|)$ ]]
 }
 
 overdue() { # the drain of the container $1 has taken $2 seconds, which is too long: the setting decides

@@ -14,5 +14,5 @@ began() { # when the process $1 began, in ticks since boot (proc(5)): a pid alon
 }
 
 lock_is_held() { # whether the deploy that the lock names still has its session
-  [ -n "$lock_session" ] && [ "$(began "${lock_session%%:*}")" = "${lock_session#*:}" ]
+  [ -n "${lock_session#*:}" ] && [ "$(began "${lock_session%%:*}")" = "${lock_session#*:}" ]
 }

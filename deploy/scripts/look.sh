@@ -132,7 +132,7 @@ found() {
   [ -z "$containers" ] || docker inspect --format \
     'found {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{.Id}} {{.State.StartedAt}}' \
     $containers |
-    awk -v draining="$(cat "$state/.draining")" '{ print $1, $2, $3, $4, ($7 " " $8 == draining ? "draining" : $5), $6 }'
+    awk -v draining="$(cat "$state/.draining")" '{ print $1, $2, $3, $4, (index(draining, $7 " " $8 " ") == 1 ? "draining" : $5), $6 }'
 }
 
 # At once, because most of the time is spent in waiting for the engine; read one after the other, whole.

@@ -24,7 +24,9 @@ migrate() {
   fi
   initialise && return
   echo "Putting the database back"
-  restore "$dumped"
+  if ! { stage "$dumped" && take_staged; }; then
+    fail "the migration by $release failed on $here, and the database could not be put back; the reasons are above. Airflow is stopped: pyinfra inventory.py deploy.database.restore dump=$dumped, then deploy.rollback.to."
+  fi
   go_on
   fail "the migration by $release failed on $here; its log is above. The database was put back from $backups/$dumped; what ran before goes on."
 }
@@ -41,6 +43,10 @@ compose --profile init up --detach --no-recreate --wait --wait-timeout 120 postg
   fail "the database does not start on $here; its log is above."
 }
 before=$(schema)
+needed=$(schema_of "$image")
+if [ -n "$before" ] && [ -n "$needed" ] && [ "$needed" != "$before" ]; then
+  fail "the database on $here was migrated since $image ran (it needs $needed, and has $before): deploy a release that is as new, or have one of $(dumps) restored (pyinfra inventory.py deploy.database.restore dump=…)."
+fi
 if [ -n "$before" ]; then
   echo "Making sure of the admin user, and that the database is as $image needs it"
 else

@@ -6,7 +6,7 @@ exec 2>&1
 here=${HOSTNAME:-this host}
 
 fail() {
-  [ -z "${at_work:-}" ] || record failed "${release:--}" "$*" # see claim.sh
+  [ -z "${at_work:-}" ] || record failed "${release:--}" "$*" || true # see claim.sh
   printf 'error: %s\n' "$*"
   exit 1
 }

@@ -4,8 +4,13 @@
 # Arguments: the dump's name, the seconds a drain may take, what to do with overdue tasks.
 name=$1 drain_timeout=$2 overdue_tasks=$3
 [ -f "$backups/$name" ] || fail "$here has no dump ${name:-without a name}; it has: $(dumps)."
+stage "$name" || fail "$backups/$name could not be restored on $here; the reason is above. What runs was not touched."
 stop_airflow
-dump before-restore || fail "the database on $here could not be dumped; the reason is above."
-restore "$name"
+{ dump before-restore && take_staged; } ||
+  fail "the database on $here could not be replaced; the reason is above. Airflow is stopped: deploy to start it."
+# What newer images made of the database is not there any more.
+for made in "$state"/.schemas/*; do
+  [ "$(<"$made")" = "$(schema)" ] || rm "$made"
+done
 record restored - "$name"
 echo "Airflow's services are stopped: deploy, or go back with pyinfra inventory.py deploy.rollback.to release=r-…"

@@ -44,7 +44,7 @@ due() {
       found[$2]
       if (!($2 in wanted)) print $2, "superfluous"
       else if ($4 != "running") print $2, $4
-      else if ($3 " " $10 == draining) print $2, "draining"
+      else if (index(draining, $3 " " $10 " ") == 1) print $2, "draining"
       else if ($7 != wanted[$2] || $8 != image[$9]) print $2, "replaced"
       else if ($5 == "unhealthy") print $2, "unhealthy"
     }

@@ -10,7 +10,13 @@ image_of() { # the Airflow image of the release $1
   sed -nE "s/^AIRFLOW_IMAGE='(.*)'/\1/p" "$project/releases/$1/airflow/.env"
 }
 
-activate() { # the release $1 becomes the current one, and its image the latest
+# The release $1 becomes the current one, and its image the latest. Where its image is another, nothing begins before
+# that runs: new code on an old image would lack what it imports.
+activate() {
+  if [ -f "$compose_file" ] && [ "$(image_of "$(basename "$(readlink "$project/current")")")" != "$(image_of "$1")" ]; then
+    drain
+    compose stop airflow-dag-processor >/dev/null 2>&1 || true
+  fi
   # In this order: where the second is there, both are.
   point current/airflow "$project/airflow"
   point "releases/$1" "$project/current"
@@ -22,21 +28,24 @@ activate() { # the release $1 becomes the current one, and its image the latest
 # Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
 # first. A webserver that is replaced comes back before the others start, so that it is away for as short as can be.
 bring_up() {
-  local change service id needed now
+  local change service id image
   reason=''
   for id in $(containers | awk '$3 == "paused" { print $2 }'); do
     docker unpause "$id" >/dev/null
   done
   change=$(due)
   if [ -n "$change" ]; then
-    needed=$(schema_of "$(image_of "$(basename "$(readlink "$project/current")")")")
-    if [ -n "$needed" ] && now=$(schema 2>/dev/null) && [ -n "$now" ] && [ "$now" != "$needed" ]; then
+    docker rm --force flights-mlops-initialise >/dev/null 2>&1 # a migration that a cut connection has left
+    image=$(image_of "$(basename "$(readlink "$project/current")")")
+    if [ -n "$(schema_of "$image")" ] && ! suits "$image"; then
       reason="the database was migrated for another release: deploy that one, or have one of $(dumps) restored (pyinfra inventory.py deploy.database.restore dump=…)"
       return 1
     fi
     # Left by whoever ran it by hand; it would be waited for.
     compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
-    ! grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) (replaced|draining)$' <<<"$change" || drain
+    if grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$|^airflow-scheduler ' <<<"$change"; then
+      drain || { reason="the scheduler could not be drained; why is said above" && return 1; }
+    fi
     containers | awk '$3 == "running" && $4 == "unhealthy" { print $1, $2 }' | while read -r service id; do
       echo "Restarting $service, which does not answer"
       docker restart "$id" >/dev/null </dev/null
@@ -68,18 +77,18 @@ bring_up_or_put_back() {
     return
   fi
   failed=$reason
-  record failed "$release" "$failed"
+  record failed "$release" "$failed" || true # on a full disk too
   at_work='' # what is said below is remembered by this
   if [ -z "$started" ] || [ "$started" = "$release" ] || [ ! -d "$project/releases/$started" ]; then
     fail "$release on $here: $failed; the logs are above."
   fi
-  if [ "$(schema_of "$(image_of "$started")")" != "$(schema)" ]; then
+  if ! suits "$(image_of "$started")"; then
     fail "$release on $here: $failed; the logs are above. $started cannot be put back, because the database was migrated since: pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps), then deploy.rollback.to release=$started."
   fi
   echo "Putting back $started"
-  mark_migrated "$(image_of "$started")"
+  mark_migrated "$(image_of "$started")" || true
   activate "$started"
   bring_up || fail "$release on $here: $failed; $started was put back, but $reason; the logs are above."
-  record "put back" "$started" "$failed"
+  record "put back" "$started" "$failed" || true
   fail "$release on $here: $failed; the logs are above. $started was put back and runs."
 }

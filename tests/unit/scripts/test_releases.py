@@ -10,6 +10,9 @@ from deploy.machine import Kept, parse
 
 from .conftest import Script
 
+# Seconds to become healthy, seconds for a drain, and what to do with overdue tasks.
+LIMITS = ("1", "1", "wait")
+
 
 @pytest.fixture
 def project(machine: Path) -> Path:
@@ -29,7 +32,7 @@ def project(machine: Path) -> Path:
 def test_activating_points_the_links(run: Script, project: Path) -> None:
     """`current` is the release, `airflow` a path that stays; there and back leaves nothing behind."""
     for release in ("r-1", "r-2", "r-1", "r-1"):
-        done = run("activate", release)
+        done = run("activate", release, *LIMITS)
         # Its last line is about the image, which takes an engine.
         assert done.stdout.splitlines()[-1].startswith('error: activate.sh on vm1: "docker tag')
         assert (project / "current").readlink() == Path("releases", release)
@@ -40,8 +43,8 @@ def test_activating_points_the_links(run: Script, project: Path) -> None:
 
 def test_a_release_that_is_not_there_is_not_switched_to(run: Script, project: Path) -> None:
     """The error names the host and those it has, and the links stay."""
-    run("activate", "r-2")
-    done = run("activate", "r-9")
+    run("activate", "r-2", *LIMITS)
+    done = run("activate", "r-9", *LIMITS)
     assert done.returncode == 1
     assert done.stdout.startswith("error: vm1 has no release r-9; it has: r-1")
     assert (project / "current").readlink() == Path("releases/r-2")
@@ -49,7 +52,7 @@ def test_a_release_that_is_not_there_is_not_switched_to(run: Script, project: Pa
 
 def test_the_error_is_one_line(run: Script, project: Path) -> None:  # noqa: ARG001 - the releases are wanted
     """One clear line a fault."""
-    assert len(run("activate", "r-9").stdout.splitlines()) == 1
+    assert len(run("activate", "r-9", *LIMITS).stdout.splitlines()) == 1
 
 
 def test_removing_leaves_no_half_of_a_release(run: Script, project: Path) -> None:
@@ -81,7 +84,7 @@ def test_what_was_made_is_seen(run: Script, project: Path) -> None:  # noqa: ARG
     """The look at a host finds what the other scripts have left there."""
     run("directories", "1234", "data", "models", "logs")
     run("credentials", "1234", "known")
-    run("activate", "r-2")
+    run("activate", "r-2", *LIMITS)
     done = run("look", "1", "5")
     seen = parse(done.stdout.splitlines())
     assert seen.uid == 1234
@@ -105,16 +108,16 @@ def current(run: Script) -> str:
 )
 def test_a_current_release_is_one_that_both_links_lead_to(run: Script, project: Path, spoil: str) -> None:
     """Where one of them is gone or leads elsewhere there is none, and switching again puts it right."""
-    run("activate", "r-2")
+    run("activate", "r-2", *LIMITS)
     subprocess.run(["sh", "-ec", spoil], cwd=project, check=True)
     assert current(run) == ""
-    run("activate", "r-2")
+    run("activate", "r-2", *LIMITS)
     assert current(run) == "r-2"
 
 
 def test_a_release_without_a_compose_file_is_not_current(run: Script, project: Path) -> None:
     """There is nothing that could be run."""
-    run("activate", "r-2")
+    run("activate", "r-2", *LIMITS)
     (project / "releases/r-2/airflow/docker-compose.yaml").unlink()
     assert current(run) == ""
 
