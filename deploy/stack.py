@@ -32,11 +32,10 @@ def start() -> None:
 def initialise() -> Generator[Run]:
     """Run ``airflow-init`` unless this image has already initialised this database."""
     machine, new = look(), project.wanted()
-    settings = current()
     if machine["migrated"] and machine["migrated"] == f"{new.image} {machine['volume']}":
         host.noop(f"the database is as {new.image} needs it")
         return
-    yield Run("migrate", new.id, new.image, *limits(settings))
+    yield Run("migrate", new.id, new.image, *limits(current()))
 
 
 def out_of_date(machine: Machine) -> list[str]:

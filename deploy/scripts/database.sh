@@ -59,7 +59,7 @@ take_staged() {
 }
 
 stop_airflow() { # every service but the database ends, the scheduler first and when its tasks have
-  docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true # a migration that a cut connection has left
+  end_initialise
   drain
   # shellcheck disable=SC2046 # a word a service
   compose stop $(compose config --services | grep '^airflow-')

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Prints what the host looks like, a "key value..." line each; changes nothing.
-# Uses: common lock
+# Uses: common lock stack
 # Arguments: the UI's port; how many releases are kept.
 # It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
 set -u
@@ -108,7 +108,7 @@ releases() {
 unfinished() {
   local names=("$project"/releases/r-*)
   ((${#names[@]} >= keep)) || return 0
-  docker exec flights-mlops-postgres-airflow-1 psql --no-psqlrc --username=airflow --dbname=airflow --no-align --tuples-only --command="
+  query "
     select 'unfinished ' || bundle_version from dag_run where state in ('queued', 'running') and bundle_version is not null
     union select 'unfinished ' || bundle_version from dag where not is_stale and bundle_version is not null
     union select 'unfinished asked'"
@@ -117,22 +117,13 @@ unfinished() {
 # What compose would run now, and what runs: a container whose hash or image is another has to be made anew.
 wanted() {
   printf 'volume %s\n' "$(docker volume inspect --format '{{.CreatedAt}}' "$volume")"
-  [ ! -f "$project/airflow/docker-compose.yaml" ] ||
-    docker compose -f "$project/airflow/docker-compose.yaml" config --hash '*' | sed 's/^/wanted /'
+  [ ! -f "$compose_file" ] || compose config --hash '*' | sed 's/^/wanted /'
 }
 
 # A scheduler that a deploy which was cut short has told to end runs, and will not for long: its state is "draining".
 found() {
-  local containers
-  # airflow-init is a step, whoever ran it; what is left of it is no service.
-  containers=$(docker ps --all --filter label=com.docker.compose.project=flights-mlops \
-    --filter label=com.docker.compose.oneoff=False \
-    --format '{{.ID}} {{.Label "com.docker.compose.service"}}' | sed -n '/ airflow-init$/!s/ .*//p')
-  # shellcheck disable=SC2086 # one word a container
-  [ -z "$containers" ] || docker inspect --format \
-    'found {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{.Id}} {{.State.StartedAt}}' \
-    $containers |
-    awk -v draining="$(cat "$state/.draining")" '{ print $1, $2, $3, $4, (index(draining, $7 " " $8 " ") == 1 ? "draining" : $5), $6 }'
+  containers | awk -v draining="$(cat "$state/.draining")" '{
+    print "found", $1, $6, $7, (index(draining, $2 " " $9 " ") == 1 ? "draining" : $3), $4 }'
 }
 
 # At once, because most of the time is spent in waiting for the engine; read one after the other, whole.

@@ -7,8 +7,7 @@ running=$compose_file
 compose_file=$project/releases/$release/airflow/docker-compose.yaml
 
 initialise() { # runs airflow-init of the release
-  # One that a deploy which was cut short has left may still be at work: PostgreSQL undoes what it has not committed.
-  docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true
+  end_initialise
   compose --profile init run --rm --name flights-mlops-initialise --no-deps -T airflow-init initialise "$@" </dev/null
 }
 

@@ -9,8 +9,9 @@ stop_airflow
 { dump before-restore && take_staged; } ||
   fail "the database on $here could not be replaced; the reason is above. Airflow is stopped: deploy to start it."
 # What newer images made of the database is not there any more.
+now=$(schema)
 for made in "$state"/.schemas/*; do
-  [ "$(<"$made")" = "$(schema)" ] || rm "$made"
+  [ ! -f "$made" ] || [ "$(<"$made")" = "$now" ] || rm "$made"
 done
 record restored - "$name"
 echo "Airflow's services are stopped: deploy, or go back with pyinfra inventory.py deploy.rollback.to release=r-…"

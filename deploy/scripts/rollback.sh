@@ -7,7 +7,7 @@ image=$(image_of "$release")
 docker image inspect "$image" >/dev/null 2>&1 ||
   fail "the image $image of $release is not on $here any more; deploy it from a checkout."
 [ -n "$(schema_of "$image")" ] || fail "$release never ran on $here; deploy it from a checkout."
-docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true # a migration that a cut connection has left
+end_initialise
 suits "$image" ||
   fail "the database of $here was migrated since $release (it needs $(schema_of "$image"), and has $(schema)): pyinfra inventory.py deploy.database.restore dump=… restores one of $(dumps); then roll back."
 commit=$(commit_of "$release") # also where it fails

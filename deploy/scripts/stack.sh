@@ -23,6 +23,10 @@ containers() {
     $ids | sed '/^airflow-init /d'
 }
 
+end_initialise() { # a migration that a cut connection has left at work: PostgreSQL undoes what it has not committed
+  docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true
+}
+
 container() { # id, state and health of the container of the service $1
   containers | awk -v service="$1" '$1 == service { print $2, $3, $4 }'
 }

@@ -35,7 +35,7 @@ bring_up() {
   done
   change=$(due)
   if [ -n "$change" ]; then
-    docker rm --force flights-mlops-initialise >/dev/null 2>&1 # a migration that a cut connection has left
+    end_initialise
     image=$(image_of "$(basename "$(readlink "$project/current")")")
     if [ -n "$(schema_of "$image")" ] && ! suits "$image"; then
       reason="the database was migrated for another release: deploy that one, or have one of $(dumps) restored (pyinfra inventory.py deploy.database.restore dump=…)"
