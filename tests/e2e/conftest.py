@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from .caches import Caches, caches
+from .checkout import Checkout
 from .command import Finished
 from .host import Host
 from .localhost import Localhost
@@ -128,6 +130,12 @@ def host(request: pytest.FixtureRequest) -> Host:
 def bare(new_machine: MakeMachine) -> Machine:
     """Make a Debian 13 with nothing on it, for deploys that are refused and change nothing."""
     return new_machine("bare", "trixie")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """Copy the project, to change the copy."""
+    return Checkout(tmp_path / "clone")
 
 
 @pytest.hookimpl(wrapper=True)

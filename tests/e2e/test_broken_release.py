@@ -1,7 +1,5 @@
 """A release that cannot be built or cannot start is deployed: what ran goes on running, or is put back."""
 
-from pathlib import Path
-
 import pytest
 import requests
 
@@ -68,12 +66,6 @@ def fails_unnoticed(machine: Machine, checkout: Checkout) -> str:
     assert "traceback" not in said.lower()
     assert ids(machine) == running
     return said
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """Copy the project, to break the copy."""
-    return Checkout(tmp_path / "clone")
 
 
 def edit(checkout: Checkout, name: str, old: str, new: str) -> None:

@@ -54,12 +54,6 @@ def machine(bookworm: Machine) -> Iterator[Machine]:
     bookworm.deploy()
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """Copy the project, to change the copy."""
-    return Checkout(tmp_path / "clone")
-
-
 def planned(machine: Machine, *arguments: str, checkout: Path = ROOT) -> set[str]:
     """Return the operations that `--dry` says would change something, having seen that it changed nothing."""
     before, running = files(machine), ids(machine)

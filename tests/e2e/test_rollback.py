@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -69,12 +68,6 @@ def edition(api: Airflow, release: str) -> str:
     run_id = api.run("edition")
     assert api.get(f"dags/edition/dagRuns/{run_id}")["bundle_version"] == release
     return str(api.get(f"dags/edition/dagRuns/{run_id}/taskInstances/tell/xcomEntries/return_value")["value"])
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """Copy the project, to change the copy."""
-    return Checkout(tmp_path / "clone")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Deploys in the middle of runs: each run ends with the code that it began with."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,12 +15,6 @@ def machine(bookworm: Machine) -> Iterator[Machine]:
     """Use a machine for the tests below; the unmodified project is on it again after them."""
     yield bookworm
     bookworm.deploy()
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """Copy the project, to deploy edition after edition of the copy."""
-    return Checkout(tmp_path / "clone")
 
 
 @pytest.fixture
