@@ -7,6 +7,10 @@ here=${HOSTNAME:-this host}
 
 fail() {
   [ -z "${at_work:-}" ] || record failed "${release:--}" "$*" || true # see claim.sh
+  refuse "$*"
+}
+
+refuse() { # where nothing was changed yet, and there is nothing to remember
   printf 'error: %s\n' "$*"
   exit 1
 }

@@ -3,7 +3,7 @@
 # Uses: common prelude lock claim stack drain health database
 # Arguments: the dump's name, the seconds a drain may take, what to do with overdue tasks.
 name=$1 drain_timeout=$2 overdue_tasks=$3
-[ -f "$backups/$name" ] || fail "$here has no dump ${name:-without a name}; it has: $(dumps)."
+[ -f "$backups/$name" ] || refuse "$here has no dump ${name:-without a name}; it has: $(dumps)."
 stage "$name" || fail "$backups/$name could not be restored on $here; the reason is above. What runs was not touched."
 stop_airflow
 { dump before-restore && take_staged; } ||
