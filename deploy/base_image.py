@@ -27,6 +27,7 @@ class Recipe:
 
 
 # Debian has these versions, and no other: for another one, the registry has to answer.
+# A number at the end of a name rises when the image is made in another way.
 RECIPES = {
     "python:3.13-slim-trixie": Recipe(
         "flights-mlops-python:3.13-trixie-debian-packages",
@@ -35,7 +36,7 @@ RECIPES = {
         "python3.13,python3.13-venv,python3-venv,ca-certificates",
     ),
     "postgres:13": Recipe(
-        "flights-mlops-postgres:13-bullseye-debian-packages",
+        "flights-mlops-postgres:13-bullseye-debian-packages-2",
         "postgres",
         "bullseye",
         "postgresql-13,ca-certificates",
@@ -54,9 +55,16 @@ def chosen(image: str, settings: Settings, machine: Machine) -> str:
         return image
     if settings.base_images == "debian":
         return recipe.name
-    if in_use := {image, recipe.name} & {machine["PYTHON_IMAGE"], machine["POSTGRES_IMAGE"]}:
-        return in_use.pop()
+    in_use = {machine["PYTHON_IMAGE"], machine["POSTGRES_IMAGE"]}
+    if image in in_use:
+        return image
+    if _repository(recipe.name) in map(_repository, in_use):
+        return recipe.name
     return recipe.name if recipe.name in machine.images and image not in machine.images else image
+
+
+def _repository(image: str) -> str:
+    return image.rpartition(":")[0]
 
 
 @deploy("Base images")

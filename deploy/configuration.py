@@ -21,6 +21,8 @@ PROJECT_ROOT = "/opt/flights-mlops"
 STATE_ROOT = "/var/lib/flights-mlops"
 CONFIGURATION_ROOT = "/etc/flights-mlops"
 IMAGE = "flights-mlops-airflow"
+# MiB that the host and the other services keep: idle, they take about half of it.
+OTHERS_MEMORY = 1536
 
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
 # What the image is built from, by its path in a release, and where that is in this repository.
@@ -45,6 +47,13 @@ class Placement:
     """Name, on the host, of the image that the Airflow image is built from."""
     postgres_image: str
     """Name, on the host, of the database's image."""
+    memory: int
+    """The host's memory in MiB; what a kernel keeps for itself varies, so rounded down to whole half GiB."""
+
+    @property
+    def task_memory(self) -> str:
+        """What the scheduler and its tasks may take where no setting says it."""
+        return f"{max(self.memory - OTHERS_MEMORY, OTHERS_MEMORY)}m"
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         "settings": settings,
         "placement": placement,
         "image": image,
+        "task_memory": settings.task_memory or placement.task_memory,
         "project_root": PROJECT_ROOT,
         "state_root": STATE_ROOT,
         "configuration_root": CONFIGURATION_ROOT,

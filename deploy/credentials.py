@@ -21,7 +21,8 @@ NAMES = (
     "postgres_password",
     "sql_alchemy_conn",
 )
-MODE = "400"
+# For the group root as well, as which PostgreSQL runs; on the host, the directory keeps everybody else out.
+MODE = "440"
 DIRECTORY_MODE = "700"
 
 

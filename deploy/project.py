@@ -31,6 +31,7 @@ def build(settings: Settings, machine: Machine) -> Release:
         machine.uid,
         base_image.chosen(settings.python_image, settings, machine),
         base_image.chosen(settings.postgres_image, settings, machine),
+        machine.number("memory.kib") // 1024 // 512 * 512,
     )
     return _build(settings.model_dump_json(), placement)
 

@@ -78,6 +78,15 @@ class Settings(BaseModel):
     airflow_env: dict[str, str] = {}
     """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for all its services. No secrets."""
 
+    task_memory: str | None = Field(None, pattern=r"^[1-9][0-9]*[mg]$")
+    """Memory for the scheduler and all tasks, which run in it; by default the host's but for 1.5 GiB."""
+
+    service_memory: str = Field("1g", pattern=r"^[1-9][0-9]*[mg]$")
+    """Memory that each of the other services may take."""
+
+    pids_limit: int = Field(4096, ge=100)
+    """How many processes and threads each service may have, its tasks included."""
+
     log_max_size: str = Field("10m", pattern=r"^[1-9][0-9]*[kmg]$")
     """How large one log file of a container may grow before it is rotated."""
 

@@ -62,11 +62,14 @@ case $kind in
     options+=(
       '--essential-hook=mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"'
       "--customize-hook=copy-in $work/docker-entrypoint.sh /usr/local/bin/"
+      # A volume that is new takes its owner from here: nobody in the container is root, who could give it away.
+      '--customize-hook=chroot "$1" install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/data'
     )
     changes+=(
       --change 'ENV PATH=/usr/local/bin:/usr/lib/postgresql/13/bin:/usr/bin:/bin:/usr/sbin:/sbin'
       --change 'ENV PGDATA=/var/lib/postgresql/data'
       --change 'VOLUME /var/lib/postgresql/data'
+      --change 'USER postgres'
       --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]'
       --change 'EXPOSE 5432'
     )

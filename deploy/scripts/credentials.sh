@@ -36,4 +36,4 @@ fi
 url="postgresql+psycopg2://airflow:$(<"$secrets/postgres_password")@postgres-airflow/airflow"
 [ "$(cat "$secrets/sql_alchemy_conn" 2>/dev/null)" = "$url" ] || printf '%s' "$url" | keep sql_alchemy_conn
 chown "$uid:root" "$secrets"/*
-chmod 0400 "$secrets"/*
+chmod 0440 "$secrets"/*

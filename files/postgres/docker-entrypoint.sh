@@ -1,20 +1,13 @@
 #!/bin/bash
 # Starts PostgreSQL as the image of that name in the registry does, for an image built from Debian's packages:
 # honours POSTGRES_USER, POSTGRES_PASSWORD(_FILE), POSTGRES_DB and PGDATA; makes the cluster at the first start.
+# Runs as the user postgres, whose directory PGDATA has to be.
 set -euo pipefail
 
-if [ "$(id -u)" = 0 ]; then
-  install -d -o postgres -g postgres -m 0700 "$PGDATA"
-  install -d -o postgres -g postgres -m 3777 /var/run/postgresql
-  # Read as root: the file of a secret may be closed to the user of the database.
-  if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
-    POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
-    export POSTGRES_PASSWORD
-    unset POSTGRES_PASSWORD_FILE
-  fi
-  exec setpriv --reuid postgres --regid postgres --init-groups -- "${BASH_SOURCE[0]}" "$@"
+if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
+  POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
+  unset POSTGRES_PASSWORD_FILE
 fi
-
 user=${POSTGRES_USER:-postgres} database=${POSTGRES_DB:-${POSTGRES_USER:-postgres}}
 if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
   : "${POSTGRES_PASSWORD:?is not set, nor is POSTGRES_PASSWORD_FILE}"

@@ -109,7 +109,7 @@ def test_secrets_stay_secret(host: Host) -> None:
     environments = json.dumps([found["Config"] for found in containers(host).values()])
     said = host.first_deploy.stdout + host.first_deploy.stderr
     for name in names:
-        assert host.sudo(f"stat --format %a {SECRETS}/{name}").stdout.strip() in {"400", "600"}, name
+        assert host.sudo(f"stat --format %a {SECRETS}/{name}").stdout.strip() in {"440", "600"}, name
         value = host.fetch(f"{SECRETS}/{name}").decode().strip()
         if value != "airflow":
             assert value not in said, name

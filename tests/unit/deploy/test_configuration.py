@@ -13,7 +13,7 @@ from deploy import configuration, credentials
 from deploy.configuration import Placement, render
 from deploy.settings import OWNED_BY_THE_STACK, Settings
 
-PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13")
+PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13", 4096)
 IMAGE = "flights-mlops-airflow:i-0123456789ab"
 ODD = "a $HOME ${HOME} 'single' \"double\" \\ back # not a comment: {{ nor jinja }} é"
 
@@ -27,6 +27,9 @@ VARIANTS = {
         log_max_size="512k",
         log_max_files=9,
         stop_timeout=33,
+        task_memory="3g",
+        service_memory="700m",
+        pids_limit=999,
         airflow_env={"AIRFLOW__CORE__ODD": ODD, "AIRFLOW__CORE__YES": "yes", "AIRFLOW__CORE__NUMBER": "010"},
     ),
 }
@@ -101,6 +104,31 @@ def test_every_service_is_kept_within_bounds(settings: Settings) -> None:
         grace = 3 if name == "airflow-webserver" else settings.stop_timeout
         assert service["stop_grace_period"] == f"{grace}s", name
         assert service["init"] is True, name
+        assert service["pids_limit"] == settings.pids_limit, name
+        tasks = settings.task_memory or "2560m"  # of the 4 GiB that the machine has here
+        assert service["mem_limit"] == (tasks if name == "airflow-scheduler" else settings.service_memory), (
+            name
+        )
+
+
+@pytest.mark.parametrize(("memory", "tasks"), [(1536, "1536m"), (3584, "2048m"), (7680, "6144m")])
+def test_tasks_get_what_the_machine_has(memory: int, tasks: str) -> None:
+    """All but 1.5 GiB, and on a small machine as much as that."""
+    assert Placement(1, "", "", memory).task_memory == tasks
+
+
+@every_variant
+def test_every_service_is_closed(settings: Settings) -> None:
+    """No capability, no way to gain one, a file system that cannot be written where no tasks run."""
+    services = compose(settings)["services"]
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is (name != "airflow-scheduler"), name
+        assert "database" in service["networks"], name
+    assert services["postgres-airflow"]["networks"] == ["database"]
+    assert compose(settings)["networks"]["database"] == {"internal": True}
 
 
 @every_variant

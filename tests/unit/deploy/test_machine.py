@@ -24,7 +24,7 @@ docker.compose 2.40.3
 docker.buildx v0.29.1
 directory data 1000 755
 directory logs 1000 755
-secret fernet_key 1000 400 44
+secret fernet_key 1000 440 44
 release 1764000200 r-000000000002 000000000002 flights-mlops-airflow:i-aaaaaaaaaaaa
 release 1764000100 r-fffffffffff1 0123456789ab flights-mlops-airflow:i-bbbbbbbbbbbb
 release 1764000300 r-111111111113 111111111113\x20
@@ -80,7 +80,7 @@ def test_a_listing_is_read() -> None:
         "flights-mlops-airflow:i-aaaaaaaaaaaa": "sha256:aaaa",
     }
     assert machine.directories == {"data": Kept(1000, "755"), "logs": Kept(1000, "755")}
-    assert machine.secrets == {"fernet_key": Kept(1000, "400", 44)}
+    assert machine.secrets == {"fernet_key": Kept(1000, "440", 44)}
     assert machine.changed == {"r-fffffffffff1"}
     assert machine.unfinished == {"r-fffffffffff1", "asked"}
     assert (machine.started, machine.before) == ("r-000000000002", "r-fffffffffff1")

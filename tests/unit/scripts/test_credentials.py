@@ -108,4 +108,4 @@ def test_a_password_from_a_backup_reaches_the_connection(run: Script, secrets: P
     (secrets / "postgres_password").chmod(0o644)
     run("credentials", str(UID), "generated")
     assert ":from-a-backup@" in (secrets / "sql_alchemy_conn").read_text()
-    assert (secrets / "postgres_password").stat().st_mode & 0o777 == 0o400
+    assert (secrets / "postgres_password").stat().st_mode & 0o777 == 0o440

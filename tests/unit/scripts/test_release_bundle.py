@@ -43,7 +43,8 @@ def inside(root: Path, release: str) -> dict[str, Any]:
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[str]"]:
     """Have a process with Airflow, configured as the compose file has it."""
     rendered = {
-        file.path: file.content for file in render(Settings(), Placement(1, "python:3", "postgres:13"), "x")
+        file.path: file.content
+        for file in render(Settings(), Placement(1, "python:3", "postgres:13", 4096), "x")
     }
     services = yaml.safe_load(rendered["airflow/docker-compose.yaml"])["services"]
     bundles = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"

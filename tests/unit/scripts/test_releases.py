@@ -92,7 +92,7 @@ def test_what_was_made_is_seen(run: Script, project: Path) -> None:  # noqa: ARG
     assert list(seen.releases.items()) == [(f"r-{n}", f"flights-mlops-airflow:i-{n}") for n in (1, 2, 3)]
     written = {name: Kept(1234, "755") for name in ("data", "models", "logs")}
     assert seen.directories == written | {"secrets": Kept(0, "700")}
-    assert seen.secrets["admin_password"] == Kept(1234, "400", len("airflow"))
+    assert seen.secrets["admin_password"] == Kept(1234, "440", len("airflow"))
     assert len(seen.secrets) == 6
     assert not seen.serves
 
