@@ -71,7 +71,7 @@ unit: $(VENV)/.dev ## run the tests that need no machine
 	@$(BIN)/pytest tests/unit --numprocesses 2
 
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
-	@$(BIN)/pytest tests/e2e
+	@$(BIN)/pytest tests/e2e --numprocesses 2 --dist loadgroup --durations 25
 
 # Here VENV is another one, in UV_INSTALL as well; BIN stays, so that the uv that is there does it.
 $(PEERS)/.ready: private VENV := $(PEERS)

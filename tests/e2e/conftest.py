@@ -1,10 +1,8 @@
 """The machines that the stories are played on, started when the first test asks for one."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,20 +14,37 @@ from .command import Finished
 from .host import Host
 from .localhost import Localhost
 from .machine import Machine
+from .workers import SECONDS, Workers
 
 MakeMachine = Callable[..., Machine]
 ALIVE: list[Host] = []
-SECONDS: dict[str, float] = {}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Clean up also where the tests are told to end, as CI does with a job that was cancelled."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Workers())
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, where several processes share the tests, what uses one host or is in one module."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        hosts = {"trixie", "bookworm", "localhost"} & {
+            *getattr(item, "fixturenames", ()),
+            *map(str, parameters),
+        }
+        item.add_marker(pytest.mark.xdist_group(min(hosts, default=item.path.stem)))
 
 
 @pytest.fixture(scope="session")
-def package_caches() -> Iterator[Caches]:
-    """Run the caches that spare repeated machines their downloads."""
+def package_caches(request: pytest.FixtureRequest) -> Iterator[Caches]:
+    """Run the caches that spare repeated machines their downloads, or use those of all processes."""
+    if hasattr(request.config, "workerinput"):
+        yield Caches(**request.config.workerinput["caches"])
+        return
     with caches() as found:
         yield found
 
@@ -49,43 +64,6 @@ def new_machine(package_caches: Caches, tmp_path_factory: pytest.TempPathFactory
         yield make
 
 
-@pytest.fixture(scope="session")
-def deploys(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    package_caches: Caches,
-    new_machine: MakeMachine,
-) -> Iterator[dict[str, Future[Machine]]]:
-    """Deploy to both Debians at once, or to the one that the selected tests ask for.
-
-    Debian 13 has the address of the package index in its own pip configuration; Debian 12 has none, and
-    is to use that of the machine one deploys from.
-    """
-    here = tmp_path_factory.mktemp("here") / "pip.conf"
-    here.write_text(
-        f"[global]\nindex-url = {package_caches.python}\ntrusted-host = {package_caches.address}\n"
-    )
-
-    def deployed(suite: str) -> Machine:
-        machine = new_machine(suite, suite, pip_configured=suite == "trixie")
-        machine.first_deploy = timed(machine, {} if suite == "trixie" else {"PIP_CONFIG_FILE": str(here)})
-        return machine
-
-    asked_for = {name for item in request.session.items for name in fixtures_of(item)}
-    with ThreadPoolExecutor() as threads:
-        yield {
-            suite: threads.submit(deployed, suite) for suite in ("trixie", "bookworm") if suite in asked_for
-        }
-
-
-def fixtures_of(item: pytest.Item) -> set[str]:
-    """Return the names of the fixtures of a test, of `host` the one it stands for."""
-    parameters = (
-        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    )
-    return {*getattr(item, "fixturenames", ()), str(parameters.get("host", ""))}
-
-
 def timed(host: Host, env: dict[str, str] | None = None) -> Finished:
     """Deploy to a host for the first time, and note how long it takes."""
     start = time.monotonic()
@@ -96,15 +74,25 @@ def timed(host: Host, env: dict[str, str] | None = None) -> Finished:
 
 
 @pytest.fixture(scope="session")
-def trixie(deploys: dict[str, Future[Machine]]) -> Machine:
-    """Debian 13 with the stack on it."""
-    return deploys["trixie"].result()
+def trixie(new_machine: MakeMachine) -> Machine:
+    """Debian 13 with the stack on it; the address of the package index is in its own pip configuration."""
+    machine = new_machine("trixie", "trixie", pip_configured=True)
+    machine.first_deploy = timed(machine)
+    return machine
 
 
 @pytest.fixture(scope="session")
-def bookworm(deploys: dict[str, Future[Machine]]) -> Machine:
-    """Debian 12 with the stack on it."""
-    return deploys["bookworm"].result()
+def bookworm(
+    new_machine: MakeMachine, package_caches: Caches, tmp_path_factory: pytest.TempPathFactory
+) -> Machine:
+    """Debian 12 with the stack on it; it is to use the package index of the machine one deploys from."""
+    here = tmp_path_factory.mktemp("here") / "pip.conf"
+    here.write_text(
+        f"[global]\nindex-url = {package_caches.python}\ntrusted-host = {package_caches.address}\n"
+    )
+    machine = new_machine("bookworm", "bookworm")
+    machine.first_deploy = timed(machine, {"PIP_CONFIG_FILE": str(here)})
+    return machine
 
 
 @pytest.fixture(scope="session")
@@ -142,11 +130,17 @@ def checkout(tmp_path: Path) -> Checkout:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show, with a failure, what is wrong on the hosts of the test."""
     report = yield
-    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+    if report.failed:
         used = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Host)]
         for host in {id(host): host for host in used or ALIVE}.values():
             report.sections.append((f"on {host.name}", host.diagnosis()))
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what was timed in this process to the one that writes the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["seconds"] = SECONDS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -34,6 +34,9 @@ def not_to_be_had() -> list[str]:
     return ["--cap-drop=SYS_RESOURCE"] if int(version.split(".")[0]) < 23 else []
 
 
+# Of the test run that a machine belongs to.
+LABEL = "flights-e2e.run"
+
 INVENTORY = """\
 vms = [
     (
@@ -83,6 +86,7 @@ class Machine(Host):
         }
         run([
             "docker", "run", "--detach", f"--name={self.container}", f"--hostname={self.name}",
+            f"--label={LABEL}={os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}",
             f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM, *not_to_be_had(),
             *(f"--env={name}={value}" for name, value in given.items()), image(self.suite, caches.apt),
         ])  # fmt: skip

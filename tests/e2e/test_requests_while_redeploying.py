@@ -7,12 +7,12 @@ import pytest
 
 from .airflow import airflow
 from .checkout import Checkout
-from .conftest import SECONDS
 from .containers import containers
 from .gated import current_release, edit, edit_dag, gated_run
 from .load import Load
 from .machine import Machine
 from .running import begun
+from .workers import SECONDS
 
 # The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
 # nothing else to do, it takes some twenty seconds to end and to start.
