@@ -16,7 +16,10 @@ UV_INSTALL = index=$$($(BIN)/python -m pip config list | sed -nE "s/^(global|ins
 # Ansible, which the bench compares with, has an environment of its own.
 PEERS := .venv-peers
 
-.PHONY: help venv deploy test unit e2e lint lock bench clean
+# The packages of what `make test-vm` runs.
+VM_PACKAGES := qemu-system-x86 qemu-utils e2fsprogs mmdebstrap debian-archive-keyring apt-cacher-ng openssh-client
+
+.PHONY: help venv deploy test unit e2e test-vm lint lock bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +75,22 @@ unit: $(VENV)/.dev ## run the tests that need no machine
 
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
 	@$(BIN)/pytest tests/e2e --numprocesses 2 --dist loadgroup --durations 25
+
+test-vm: $(VENV)/.dev ## deploy to a booted virtual machine; slow where there is no KVM
+	@for program in qemu-system-x86_64 qemu-img mkfs.ext4 mmdebstrap /usr/sbin/apt-cacher-ng ssh; do
+	  command -v $$program >/dev/null || missing+="$$program "
+	done
+	if [ -n "$${missing:-}" ]; then
+	  echo "missing: $$missing" >&2
+	  echo "apt-get install --no-install-recommends $(VM_PACKAGES)" >&2
+	  exit 1
+	fi
+	# 7.2, of Debian 12, computes wrong flags in emulation: programs crash, and then the kernel.
+	if dpkg --compare-versions "$$(qemu-system-x86_64 --version | sed -nE '1s/.*version ([0-9.]+).*/\1/p')" lt 10; then
+	  echo "QEMU 10 or later is needed; Debian 12 has it in bookworm-backports: apt-get install -t bookworm-backports qemu-system-x86 qemu-utils" >&2
+	  exit 1
+	fi
+	$(BIN)/pytest tests/vm --capture=no
 
 # Here VENV is another one, in UV_INSTALL as well; BIN stays, so that the uv that is there does it.
 $(PEERS)/.ready: private VENV := $(PEERS)

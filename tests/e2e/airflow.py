@@ -73,7 +73,7 @@ class Airflow:
 
     def run(self, dag: str, *, limit: float = 180) -> str:
         """Trigger a DAG and wait until its run has ended, well or not; gives the run's id."""
-        self.wait_for_dag(dag)
+        self.wait_for_dag(dag, limit=limit)
         run_id = self.trigger(dag)
         self.wait_for_end(dag, run_id, limit=limit)
         return run_id
@@ -84,10 +84,10 @@ class Airflow:
 
 
 @contextmanager
-def airflow(host: Host, ui_port: int = 8080) -> Iterator[Airflow]:
+def airflow(host: Host, ui_port: int = 8080, *, limit: float = 60) -> Iterator[Airflow]:
     """Reach a host's stack from here, logged in with the login that was deployed."""
     password = host.fetch(PASSWORD_FILE).decode()
     with host.tunnel(ui_port) as (address, port):
         found = Airflow(f"http://{address}:{port}", password)
-        until("the login", lambda: found.log_in() == requests.codes.created)
+        until("the login", lambda: found.log_in() == requests.codes.created, limit=limit)
         yield found

@@ -1,4 +1,4 @@
-"""Caches for what repeated machines download: one for apt, one for pip, on Docker's bridge only."""
+"""Caches for what repeated machines download: one for apt, one for pip."""
 
 import json
 import os
@@ -27,11 +27,19 @@ class Caches:
     python: str
 
 
+def bridge() -> str:
+    """Return the address of this machine on Docker's bridge."""
+    found = json.loads(run(["ip", "-json", "-4", "address", "show", "docker0"]).stdout)
+    return str(found[0]["addr_info"][0]["local"])
+
+
 @contextmanager
-def caches() -> Iterator[Caches]:
-    """Both caches, for as long as the block lasts; what they hold stays for the next time."""
-    bridge = json.loads(run(["ip", "-json", "-4", "address", "show", "docker0"]).stdout)
-    address = str(bridge[0]["addr_info"][0]["local"])
+def caches(address: str = "") -> Iterator[Caches]:
+    """Both caches, for as long as the block lasts; what they hold stays for the next time.
+
+    They are on Docker's bridge, where containers reach them, or at another address of this machine.
+    """
+    address = address or bridge()
     with apt_cache(address) as apt, python_cache(address) as python:
         yield Caches(address, apt, python)
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from .command import run
@@ -22,19 +23,25 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 def image(suite: str, proxy: str) -> str:
     """Name of the image of a `suite` machine, made first if it is missing or what goes into it changed."""
     with tempfile.TemporaryDirectory() as directory:
-        rootfs = Path(directory) / "rootfs"
-        shutil.copytree(VM / "rootfs", rootfs)
-        write_sources(rootfs / "etc/apt", suite)
-        write_authorities(rootfs / "usr/local/share/ca-certificates")
-        for path in [rootfs, *rootfs.rglob("*")]:  # whatever the umask of the checkout was
-            path.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
-        name = f"flights-e2e-machine:{suite}-{fingerprint(rootfs)}"
+        rootfs = files(Path(directory) / "rootfs", suite, VM / "rootfs")
+        name = f"flights-e2e-machine:{suite}-{fingerprint(rootfs, PACKAGES)}"
         if run(["docker", "image", "inspect", name], check=False).returncode:
             tar = Path(directory) / "rootfs.tar"
-            bootstrap(suite, rootfs, tar, proxy)
+            bootstrap(suite, rootfs, tar, proxy, PACKAGES)
             run(["docker", "import", "--change", 'CMD ["/sbin/first-process"]', tar, name])
             remove_others(suite, name)
     return name
+
+
+def files(rootfs: Path, suite: str, *sources: Path) -> Path:
+    """Gather in `rootfs` the files to add to the packages: of `sources`, and of what this machine is told."""
+    for source in sources:
+        shutil.copytree(source, rootfs, dirs_exist_ok=True)
+    write_sources(rootfs / "etc/apt", suite)
+    write_authorities(rootfs / "usr/local/share/ca-certificates")
+    for path in [rootfs, *rootfs.rglob("*")]:  # whatever the umask of the checkout was
+        path.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+    return rootfs
 
 
 def remove_others(suite: str, name: str) -> None:
@@ -45,13 +52,13 @@ def remove_others(suite: str, name: str) -> None:
             run(["docker", "rmi", other], check=False)
 
 
-def bootstrap(suite: str, rootfs: Path, tar: Path, proxy: str) -> None:
-    """Write the root file system of a minimal `suite` with PACKAGES and the files in `rootfs` to `tar`."""
+def bootstrap(suite: str, rootfs: Path, target: Path, proxy: str, packages: Iterable[str]) -> None:
+    """Write a minimal `suite` with these packages and the files in `rootfs` to a tar file or a directory."""
     source = f"deb [signed-by={KEYRING}] {mirror('Debian')} {suite} main"
     command: list[str | Path] = [
-        "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
         f'--aptopt=Acquire::http::Proxy "{proxy}"', f"--customize-hook={VM / 'customize'}",
-        suite, tar, source,
+        suite, target, source,
     ]  # fmt: skip
     run(command, env={"ROOTFS": str(rootfs)})
 
@@ -104,9 +111,9 @@ def write_authorities(directory: Path) -> None:
         (directory / f"private-{number}.crt").write_text(text)
 
 
-def fingerprint(rootfs: Path) -> str:
+def fingerprint(rootfs: Path, packages: Iterable[str]) -> str:
     """Twelve hex digits of everything that an image is made from."""
-    digest = hashlib.sha256(f"{PACKAGES}{mirror('Debian')}".encode() + (VM / "customize").read_bytes())
+    digest = hashlib.sha256(f"{packages}{mirror('Debian')}".encode() + (VM / "customize").read_bytes())
     for path in sorted(path for path in rootfs.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(rootfs)}{os.access(path, os.X_OK)}".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
