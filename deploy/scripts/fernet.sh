@@ -3,23 +3,20 @@
 # encrypts, and any decrypts. Keys that are in use no more stay in a file of their own, for dumps of their time.
 previous_keys=$configuration/previous_fernet_keys
 
-listed() { # the keys of the files "$@", each once, a line each
-  cat "$@" 2>/dev/null | tr ',' '\n' | awk 'NF && !seen[$0]++'
-}
-
-joined() { # the same in one line
-  listed "$@" | paste -sd , | tr -d '\n'
+keys_of() { # the files "$@", those that are there; a line each, because a file of one line has no line end
+  local file
+  for file; do
+    [ ! -s "$file" ] || { cat "$file" && echo; }
+  done | tr ',' '\n' | awk 'NF && !seen[$0]++'
 }
 
 remember_keys() { # those in use are about to become others
   local uid=0 # root alone reads them
-  # One that has no line end would run into the next.
-  { cat "$secrets/fernet_key" && echo && cat "$previous_keys" 2>/dev/null; } | listed - | keep "$previous_keys"
+  keys_of "$secrets/fernet_key" "$previous_keys" | keep "$previous_keys"
 }
 
-accept_previous_keys() { # what was encrypted with an earlier key can be read, beside what is with the present one
+accept_keys() { # those in the files "$@", the first of which encrypts
   local uid
-  [ -s "$previous_keys" ] || return 0
   uid=$(stat -c %u "$secrets/fernet_key")
-  { cat "$secrets/fernet_key" && echo && cat "$previous_keys"; } | joined - | keep "$secrets/fernet_key"
+  keys_of "$@" | paste -sd , | tr -d '\n' | keep "$secrets/fernet_key"
 }

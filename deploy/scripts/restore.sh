@@ -13,7 +13,7 @@ now=$(schema)
 for made in "$state"/.schemas/*; do
   [ ! -f "$made" ] || [ "$(<"$made")" = "$now" ] || rm "$made"
 done
-accept_previous_keys
+accept_keys "$secrets/fernet_key" "$previous_keys"
 record restored - "$name"
 [ ! -s "$previous_keys" ] || echo "Secrets were rotated on $here: the password of airflow is that of the dump's time until deploy.credentials.rotate secret=admin_password, and what the dump holds is read with the keys of its time until secret=fernet_key"
 echo "Airflow's services are stopped: deploy, or go back with pyinfra inventory.py deploy.rollback.to release=r-…"

@@ -58,7 +58,7 @@ change_database_password() {
 
 change_fernet_key() {
   remember_keys
-  { cat "$staged/fernet_key" && echo && cat "$secrets/fernet_key"; } | joined - | keep "$secrets/fernet_key"
+  accept_keys "$staged/fernet_key" "$secrets/fernet_key"
   echo "Encrypting connections and variables with the new key"
   if [ -z "$tables" ] || one_shot airflow rotate-fernet-key </dev/null; then
     take fernet_key
