@@ -38,7 +38,7 @@ def test_every_secret_that_is_rotated_can_be_staged(run: Script, configuration: 
         used = (configuration / "secrets" / path.name).read_text()
         assert len(path.read_text()) == len(used)
         assert path.read_text() != used
-        assert path.stat().st_mode & 0o777 == 0o400
+        assert path.stat().st_mode & 0o777 == 0o440
 
 
 def test_what_is_staged_is_not_staged_anew(run: Script, configuration: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_is_taken_is_in_use_and_due_no_more(run: Script, configuration: Pat
     """The file is the stack's, and closed, as the one before it."""
     rotation(run, "stage_secrets jwt_secret; take jwt_secret")
     used = configuration / "secrets/jwt_secret"
-    assert (used.stat().st_uid, used.stat().st_mode & 0o777) == (UID, 0o400)
+    assert (used.stat().st_uid, used.stat().st_mode & 0o777) == (UID, 0o440)
     assert list((configuration / "rotation").iterdir()) == []
 
 
@@ -72,11 +72,11 @@ def test_no_key_is_lost(run: Script, configuration: Path) -> None:
         assert used.read_text() == keys[0]
     assert set(previous.read_text().split()) == set(keys)
     assert len(previous.read_text().split()) == len(keys)
-    assert (previous.stat().st_uid, previous.stat().st_mode & 0o777) == (0, 0o400)
+    assert (previous.stat().st_uid, previous.stat().st_mode & 0o777) == (0, 0o440)
     rotation(run, "accept_keys $secrets/fernet_key $previous_keys")
     assert used.read_text().split(",")[0] == keys[0]
     assert set(used.read_text().split(",")) == set(keys)
-    assert (used.stat().st_uid, used.stat().st_mode & 0o777) == (UID, 0o400)
+    assert (used.stat().st_uid, used.stat().st_mode & 0o777) == (UID, 0o440)
 
 
 def test_the_connection_follows_a_staged_password(run: Script, configuration: Path) -> None:
