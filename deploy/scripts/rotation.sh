@@ -16,6 +16,7 @@ stage_secrets() { # a new value of each of the secrets "$@"; one that waits ther
 take() { # the staged secret $1 is the one in use
   keep "$secrets/$1" <"$staged/$1"
   rm "$staged/$1"
+  echo "Rotated $1"
 }
 
 # Everything that is staged is put in force. Those who know a secret in their memory end first, as gently as for a
@@ -28,7 +29,9 @@ put_in_force() {
     fail "the database does not start on $here; compose's message is above. Deploy, then rotate again."
   end_initialise
   tables=$(schema) || fail "the database on $here does not answer; the reason is above. Deploy, then rotate again."
-  [[ $due =~ ^(admin_password)?$ ]] || stop_airflow
+  if [ -n "$due" ] && [ "$due" != admin_password ]; then
+    stop_airflow
+  fi
   for name in $due; do
     case $name in
       postgres_password) change_database_password ;;
@@ -36,8 +39,6 @@ put_in_force() {
       admin_password) change_admin_password ;;
       *) take "$name" ;;
     esac
-    [ -e "$staged/$name" ] || echo "Rotated $name"
-    rm -f "$staged/$name"
   done
   rm -r "$staged"
   record rotated "$release" "$(paste -sd , <<<"$due")${incomplete:+, incomplete}"
