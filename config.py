@@ -19,4 +19,4 @@ def start_client(transport: Transport, event: Event | None = None, timeout: floa
 
 
 Transport.start_client = start_client  # type: ignore[method-assign,assignment] # what this file is for
-sudo.keep_password_out_of_arguments()
+sudo.keep_password_secret()

@@ -1,15 +1,17 @@
 """The password that sudo may want, on standard input: pyinfra would put it into the arguments of processes.
 
 Those, every user of the host may read while they run. The shell that reads the password is there in any case,
-so that it never reaches the command, whether sudo asks for it or not.
+so that it never reaches the command, whether sudo asks for it or not. With --debug, pyinfra would print it too.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from pyinfra import logger
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.connectors import util
 from pyinfra.connectors.local import LocalConnector
@@ -54,10 +56,23 @@ def _with_password(run: Callable[..., Any]) -> Callable[..., Any]:
     return run_shell_command
 
 
-def keep_password_out_of_arguments() -> None:
+def masked(record: logging.LogRecord) -> bool:
+    """Have a record of pyinfra's log, which names all arguments of a step, say nothing of passwords."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            {key: "*MASKED*" if "_password" in str(key) and value else value for key, value in found.items()}
+            if isinstance(found, dict)
+            else found
+            for found in record.args
+        )
+    return True
+
+
+def keep_password_secret() -> None:
     """Have pyinfra do so, on this machine and over SSH; once is enough."""
     if util.make_unix_command is make_unix_command:
         return
+    logger.addFilter(masked)
     util.make_unix_command = make_unix_command  # type: ignore[assignment] # any arguments are all of them
     for connector in (LocalConnector, SSHConnector):
         connector.run_shell_command = _with_password(connector.run_shell_command)  # type: ignore[method-assign]

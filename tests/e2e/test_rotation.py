@@ -158,7 +158,7 @@ def test_the_admin_password_restarts_nothing(machine: Machine) -> None:
 def test_a_rotation_that_is_killed_is_ended_by_the_next_deploy(machine: Machine, clone: Path) -> None:
     """In the middle, with the database a moment ahead of the files. A dump of before can still be read."""
     done = machine.pyinfra("deploy.database.dump")
-    (dump,) = re.findall(r"/var/backups/flights-mlops/(\S+\.dump)", done.stdout)
+    (dump,) = re.findall(r"/var/backups/flights-mlops/(\S+\.dump)", done.stdout + done.stderr)
     old = secrets_of(machine)["fernet_key"]
     with rotating(machine, "fernet_key", "postgres_password"):
         with begun(machine, ROTATE, "secret=postgres_password,fernet_key") as rotation:

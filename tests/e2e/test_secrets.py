@@ -22,7 +22,8 @@ LOUD = ("-vvv", "--debug", "--diff")
 WAYS = (("-v", "--diff"), ("-vv", "--json"), LOUD, ("--dry", "--diff", "-v"), ("--dry", "--json"))
 PYTHON = "flights-mlops-python:3.13-trixie-debian-packages"
 # Fails in a process that has every secret at hand, with what Airflow and SQLAlchemy print of that.
-FAILING_QUERY = """
+FAILING_QUERY = """\
+#!/opt/venv/bin/python3
 from airflow.settings import engine
 with engine.connect() as connection:
     connection.exec_driver_sql("select nonsense")
@@ -120,7 +121,7 @@ def fail_loudly(story: Story, checkout: Checkout) -> None:
         story.machine.sudo(f"docker tag kept {PYTHON} && docker rmi kept")
 
     image = (checkout.path / "requirements/image.txt").read_text()
-    checkout.append("files/airflow/initialise", FAILING_QUERY)
+    checkout.write("files/airflow/initialise", FAILING_QUERY)
     checkout.write("dags/broken.py", "from airflow.sdk import dag\nimport no_such_module\n")
     story.types("deploy.project.upload", *LOUD, checkout=checkout.path)
     story.types("deploy.image.build", *LOUD, checkout=checkout.path)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyinfra import logger
 from pyinfra.api import StringCommand
 from pyinfra.connectors import util
 from pyinfra.connectors.local import LocalConnector
@@ -33,6 +34,15 @@ def test_it_is_what_pyinfra_does_once_its_configuration_is_read() -> None:
     assert util.make_unix_command is sudo.make_unix_command
     for connector in (LocalConnector, SSHConnector):
         assert hasattr(connector.run_shell_command, "__wrapped__")
+
+
+def test_the_log_says_nothing_of_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    """Where pyinfra logs what a step was called with, all else is there."""
+    with caplog.at_level("DEBUG", "pyinfra"):
+        logger.debug(
+            "Starting deploy %s (args=%r, data=%r)", "Stack", {"_sudo_password": PASSWORD, "x": 1}, {}
+        )
+    assert caplog.messages == ["Starting deploy Stack (args={'_sudo_password': '*MASKED*', 'x': 1}, data={})"]
 
 
 def test_the_password_is_not_in_the_command() -> None:
