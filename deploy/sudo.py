@@ -1,7 +1,8 @@
 """The password that sudo may want, on standard input: pyinfra would put it into the arguments of processes.
 
 Those, every user of the host may read while they run. The shell that reads the password is there in any case,
-so that it never reaches the command, whether sudo asks for it or not. With --debug, pyinfra would print it too.
+so that it never reaches the command, whether sudo asks for it or not. With --debug, pyinfra would also print
+it.
 """
 
 from __future__ import annotations
