@@ -5,6 +5,8 @@ from threading import Event
 
 from paramiko import Transport
 
+from deploy import sudo
+
 _start_client = Transport.start_client
 
 
@@ -17,3 +19,4 @@ def start_client(transport: Transport, event: Event | None = None, timeout: floa
 
 
 Transport.start_client = start_client  # type: ignore[method-assign,assignment] # what this file is for
+sudo.keep_password_secret()

@@ -101,6 +101,5 @@ def provide(*, image: str, settings: Settings) -> Generator[Run]:
         made.kind,
         made.suite,
         made.packages,
-        settings.debian_mirror or "",
-        text=entrypoint,
+        text=f"{settings.debian_mirror or ''}\n{entrypoint}",
     )

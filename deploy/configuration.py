@@ -33,6 +33,7 @@ IMAGE_SOURCES = {
     "airflow/initialise": "files/airflow/initialise",
     "airflow/installer.txt": "requirements/installer.txt",
     "airflow/release_bundle.py": "files/airflow/release_bundle.py",
+    "airflow/set-password": "files/airflow/set-password",
     "airflow/requirements.txt": "requirements/image.txt",
 }
 

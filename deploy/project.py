@@ -19,7 +19,8 @@ from deploy.script import Run
 from deploy.settings import Settings, current, limits
 
 STATE_DIRECTORIES = ("data", "models", "logs")
-STATE_MODE = "755"
+# What tasks write and print is theirs: other users of the host have no part in it.
+STATE_MODE = "750"
 LATEST = f"{configuration.IMAGE}:latest"
 # What look.sh says beside the releases that are in use, if the database has answered at all.
 ASKED = "asked"

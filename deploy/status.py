@@ -16,6 +16,7 @@ from deploy.settings import Settings, current
 from deploy.stack import out_of_date
 
 HISTORY_TABS = 6
+PASSWORD_FILE = f"{CONFIGURATION_ROOT}/secrets/admin_password"
 
 
 @deploy("Status")
@@ -63,15 +64,16 @@ def report(*, settings: Settings) -> Generator[StringCommand]:
         due = out_of_date(machine)
         state = f"not as wanted: {', '.join(due)}" if due else f"{len(machine.found)} services healthy"
         host.log(f"Release {machine['current'] or 'none'}: {state if machine.found else 'nothing runs'}")
-        for line in _way_in(settings.ui_port):
+        for line in _way_in(settings.ui_port, known=bool(machine["login"])):
             host.log(line)
     host.noop("only said what there is")
     yield from ()
 
 
-def _way_in(port: int) -> list[str]:
+def _way_in(port: int, *, known: bool) -> list[str]:
     if isinstance(host.connector, LocalConnector):
-        return [f"UI: http://localhost:{port}  log in as airflow / airflow"]
+        password = " / airflow" if known else f"; password: sudo cat {PASSWORD_FILE}"
+        return [f"UI: http://localhost:{port}  log in as airflow{password}"]
     user, address = host.data.get("ssh_user"), host.data.get("ssh_hostname") or host.name
     login = [f"{user}@{address}" if user else address]
     if ssh_port := host.data.get("ssh_port"):
@@ -79,5 +81,5 @@ def _way_in(port: int) -> list[str]:
     ssh = " ".join(login)
     return [
         f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {ssh}",
-        f"Log in as airflow; password: ssh {ssh} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
+        f"Log in as airflow; password: ssh {ssh} sudo cat {PASSWORD_FILE}",
     ]

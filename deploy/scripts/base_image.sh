@@ -1,8 +1,13 @@
 # shellcheck shell=bash
 # Provides one base image: pulled, or built from Debian's packages.
 # Uses: common prelude lock claim
-# Standard input: PostgreSQL's entrypoint.
-source=$1 image=$2 name=$3 kind=$4 suite=$5 packages=$6 mirror=$7
+# Standard input: the Debian mirror that is set, in which a password may stand; then PostgreSQL's entrypoint.
+source=$1 image=$2 name=$3 kind=$4 suite=$5 packages=$6
+IFS= read -r mirror || true
+
+decoded() { # a part of a URL, as it is meant
+  printf '%b' "${1//%/\\x}"
+}
 
 if [ "$source" != debian ]; then
   echo "Asking the registry for $image"
@@ -34,6 +39,12 @@ chmod 0755 "$work"
 export TMPDIR=$work # /tmp may be small or forbid programs
 cat >"$work/docker-entrypoint.sh"
 chmod 0755 "$work/docker-entrypoint.sh"
+# A user and a password go to apt in a file of their own, which only root reads and the image does not keep.
+login=''
+if [[ $mirror =~ ^(https?://)([^/@]+)@(.*)$ ]]; then
+  login=${BASH_REMATCH[2]} mirror=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
+  (umask 077 && printf 'machine %s login %s password %s\n' "$mirror" "$(decoded "${login%%:*}")" "$(decoded "${login#*:}")" >"$work/auth.conf")
+fi
 {
   echo "deb $mirror $suite main"
   [ -z "$security" ] || echo "deb $security $suite-security main"
@@ -50,6 +61,11 @@ options=(
 )
 [ -z "${http_proxy:-}" ] || options+=(--aptopt="Acquire::http::Proxy \"$http_proxy\"")
 [ -z "${https_proxy:-}" ] || options+=(--aptopt="Acquire::https::Proxy \"$https_proxy\"")
+# shellcheck disable=SC2016 # $1 is mmdebstrap's: the new root
+[ -z "$login" ] || options+=(
+  "--setup-hook=install -D -m 0600 $work/auth.conf \"\$1/etc/apt/auth.conf.d/mirror.conf\""
+  '--customize-hook=rm "$1/etc/apt/auth.conf.d/mirror.conf"'
+)
 changes=(--change 'ENV LANG=C.UTF-8')
 case $kind in
   python)

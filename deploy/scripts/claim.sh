@@ -23,7 +23,9 @@ refuse_while_held() {
   fi
 }
 
-# Appending, because who waits must not empty it. What goes on after a script is started with 9>&-.
+# Closed to others, because whoever may read it could hold it. Appending, because who waits must not empty it. What goes
+# on after a script is started with 9>&-.
+(umask 077 && : >>"$lock")
 exec 9>>"$lock"
 flock --nonblock 9 || {
   refuse_while_held
@@ -48,7 +50,9 @@ record() {
   local from=$commit
   set -- "$1" "$2" "${3:--}"
   [ "$1" = deployed ] || [ "$1" = failed ] || from=$(commit_of "$2")
-  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date --utc +%FT%TZ)" "$1" "$2" "${3//[$'\t\n']/ }" "$from" "$owner" "$message" >>"$state/history"
+  local line
+  printf -v line '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$(date --utc +%FT%TZ)" "$1" "$2" "${3//[$'\t\n']/ }" "$from" "$owner" "$message"
+  (umask 077 && printf '%s\n' "$line" >>"$state/history")
 }
 
 commit_of() { # the commit that the release $1 was last deployed from, or "-" where this host does not remember it

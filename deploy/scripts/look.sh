@@ -73,6 +73,8 @@ files() {
   for path in "$configuration"/secrets/*; do
     [ ! -f "$path" ] || printf 'secret %s %s\n' "${path##*/}" "$(stat -c '%u %a %s' "$path")"
   done
+  [ ! -d "$configuration/rotation" ] || printf 'rotation unfinished\n'
+  [ "$(<"$configuration/secrets/admin_password")" != airflow ] || printf 'login known\n'
   [ ! -f "$configuration/index.env" ] || printf 'index %s\n' "$(stat -c '%a' "$configuration/index.env")"
   printf 'migrated %s\n' "$(cat "$state/.migrated")"
   printf 'started %s\n' "$(cat "$state/.started")"

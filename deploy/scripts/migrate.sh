@@ -8,7 +8,7 @@ compose_file=$project/releases/$release/airflow/docker-compose.yaml
 
 initialise() { # runs airflow-init of the release
   end_initialise
-  compose --profile init run --rm --name flights-mlops-initialise --no-deps -T airflow-init initialise "$@" </dev/null
+  one_shot initialise "$@" </dev/null
 }
 
 # The services end first, so that the dump has everything, and nobody reads tables that are being changed.

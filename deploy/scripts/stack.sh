@@ -27,6 +27,10 @@ end_initialise() { # a migration that a cut connection has left at work: Postgre
   docker rm --force flights-mlops-initialise >/dev/null 2>&1 || true
 }
 
+one_shot() { # a command in a container of its own, made like airflow-init
+  compose --profile init run --rm --name flights-mlops-initialise --no-deps -T airflow-init "$@"
+}
+
 container() { # id, state and health of the container of the service $1
   containers | awk -v service="$1" '$1 == service { print $2, $3, $4 }'
 }

@@ -75,7 +75,7 @@ def test_directories_belong_to_the_stacks_user(run: Script, machine: Path) -> No
     assert done.returncode == 0, done.stdout
     assert done.stdout == "Runs write to /var/lib/flights-mlops/{data,logs} as the user id 1234\n"
     for path in (state / "data", state / "logs"):
-        assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (1234, 0o755)
+        assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (1234, 0o750)
     assert {path.lstat().st_uid for path in state.rglob("*")} == {1234}
     assert (machine / "elsewhere").stat().st_uid == 0
 
@@ -90,7 +90,7 @@ def test_what_was_made_is_seen(run: Script, project: Path) -> None:  # noqa: ARG
     assert seen.uid == 1234
     assert seen["current"] == "r-2"
     assert list(seen.releases.items()) == [(f"r-{n}", f"flights-mlops-airflow:i-{n}") for n in (1, 2, 3)]
-    written = {name: Kept(1234, "755") for name in ("data", "models", "logs")}
+    written = {name: Kept(1234, "750") for name in ("data", "models", "logs")}
     assert seen.directories == written | {"secrets": Kept(0, "700")}
     assert seen.secrets["admin_password"] == Kept(1234, "440", len("airflow"))
     assert len(seen.secrets) == 6
