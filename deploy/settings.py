@@ -11,7 +11,7 @@ from typing import Any, Literal
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pyinfra import host
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.exceptions import DeployError
@@ -40,7 +40,7 @@ OWNED_BY_THE_STACK = frozenset(
     }
 )
 # Of these, a fault repeats nothing: output ends up in logs.
-MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "python_index_url"})
+MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "proxy", "python_index_url"})
 
 
 class Settings(BaseModel):
@@ -50,6 +50,12 @@ class Settings(BaseModel):
 
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
+
+    airflow_image: str | None = Field(None, pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")
+    """Airflow image to pull with image_source=registry, as registry/name@sha256:…"""
+
+    image_source: Literal["build", "ship", "registry"] = "build"
+    """Where the Airflow image comes from: built on the host, built here and shipped, or pulled by digest."""
 
     base_images: Literal["auto", "registry", "debian"] = "auto"
     """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
@@ -65,6 +71,12 @@ class Settings(BaseModel):
 
     python_index_url: str | None = Field(None, pattern=r"^https?://\S+$")
     """Python package index for the build; by default the one pip is told of on the host, else here."""
+
+    proxy: str | None = Field(None, pattern=r"^https?://[^\s'\"\\]+$")
+    """HTTP proxy that the host downloads through: apt, the Docker engine, and the build."""
+
+    ca_file: str | None = None
+    """File here, in PEM, with private CAs that the host and the build trust beside the public ones."""
 
     parallelism: int = Field(8, ge=1, le=512)
     """How many tasks the scheduler runs at once. It forks as many workers at its start."""
@@ -114,6 +126,14 @@ class Settings(BaseModel):
     message: str = ""
     """What a deploy is for, as the lock and the history say it."""
 
+    @field_validator("image_source")
+    @classmethod
+    def _an_image_to_pull(cls, value: str, info: ValidationInfo) -> str:
+        # Where that is not as it should be, its own fault is enough.
+        if "airflow_image" in info.data and (value == "registry") != bool(info.data["airflow_image"]):
+            raise ValueError("should be registry where airflow_image names the image to pull, and only there")
+        return value
+
     @field_validator("python_image", "postgres_image")
     @classmethod
     def _as_docker_lists_it(cls, value: str) -> str:
@@ -149,7 +169,9 @@ def load(data: Mapping[str, Any], *, where: str) -> tuple[Settings, list[str]]:
         errors = invalid.errors(include_url=False, include_context=False)
     faults = [_sentence(error, where) for error in errors]
     wrong = {str(error["loc"][0]) for error in errors}
-    return Settings.model_validate({key: value for key, value in data.items() if key not in wrong}), faults
+    # Of two that belong together, the other is left out then as well; of that nothing more is to be said.
+    settings, _ = load({key: value for key, value in data.items() if key not in wrong}, where=where)
+    return settings, faults
 
 
 def _sentence(error: Any, where: str) -> str:

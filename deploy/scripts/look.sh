@@ -73,6 +73,13 @@ files() {
   for path in "$configuration"/secrets/*; do
     [ ! -f "$path" ] || printf 'secret %s %s\n' "${path##*/}" "$(stat -c '%u %a %s' "$path")"
   done
+  # A certificate that came after the bundle is not in it.
+  local bundle=/etc/ssl/certs/ca-certificates.crt
+  for path in /etc/apt/apt.conf.d/99flights-mlops-proxy "$configuration/proxy.env" \
+    /etc/systemd/system/docker.service.d/flights-mlops-proxy.conf /usr/local/share/ca-certificates/flights-mlops-*.crt; do
+    [ ! -f "$path" ] || [ "$path" -nt "$bundle" ] ||
+      printf 'egress %s %s %s\n' "$path" "$(stat -c '%a' "$path")" "$(sha256sum <"$path" | cut -c 1-5)"
+  done
   [ ! -f "$configuration/index.env" ] || printf 'index %s\n' "$(stat -c '%a' "$configuration/index.env")"
   printf 'migrated %s\n' "$(cat "$state/.migrated")"
   printf 'started %s\n' "$(cat "$state/.started")"
