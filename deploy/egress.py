@@ -26,6 +26,8 @@ APT = "/etc/apt/apt.conf.d/99flights-mlops-proxy"
 # Names the file below, because any user may ask systemd for what stands in a unit itself.
 ENGINE = "/etc/systemd/system/docker.service.d/flights-mlops-proxy.conf"
 ENVIRONMENT = f"{CONFIGURATION_ROOT}/proxy.env"
+# What look.sh puts before the path of such a file.
+SEEN = "egress:"
 # Enough to see that a file is another one, and too little to guess a password by.
 FINGERPRINT = 5
 
@@ -98,8 +100,9 @@ def fingerprint(content: str) -> str:
 @operation()
 def place(*, wanted: dict[str, tuple[str, str]], lock_timeout: int) -> Generator[Run]:
     """Write the files, and remove those that are wanted no more."""
-    found = look().egress
-    if found == {path: (mode, fingerprint(content)) for path, (mode, content) in wanted.items()}:
+    values = look().values
+    found = {key.removeprefix(SEEN): value for key, value in values.items() if key.startswith(SEEN)}
+    if found == {path: f"{mode} {fingerprint(content)}" for path, (mode, content) in wanted.items()}:
         host.noop(
             "the proxy and the private CAs are set" if wanted else "neither proxy nor private CA is asked for"
         )

@@ -17,14 +17,12 @@ from deploy.shipment import Ship
 
 # Of the file that says which Python index to ask, where a password may stand.
 INDEX_MODE = "600"
-VERBS = {"build": "Build", "ship": "Ship", "registry": "Pull"}
 
 
 @deploy("Image")
 def build() -> None:
     """Have the image that the release runs on, beside whatever runs: built, shipped or pulled."""
-    settings = current()
-    provide(name=f"{VERBS[local_engine.source(settings)]} the Airflow image", settings=settings)
+    provide(name="Provide the Airflow image", settings=current())
 
 
 @deploy("Old images")

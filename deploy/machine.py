@@ -73,8 +73,6 @@ class Machine:
     """Compose's hash of the configuration of each service of the current release."""
     found: dict[str, Container] = field(default_factory=dict)
     lock: Lock | None = None
-    egress: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Mode and fingerprint of the files that deploy.egress writes, by their paths."""
 
     def __getitem__(self, key: str) -> str:
         """Return a single value, or the empty text where the host has none."""
@@ -124,7 +122,6 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
     directories, secrets, found = {}, {}, {}
     releases: list[tuple[int, str, str]] = []
     changed, unfinished = set(), set()
-    egress = {}
     lock = None
     for line in lines:
         match line.split(" "):
@@ -134,8 +131,6 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
                 directories[name] = Kept(_number(uid), mode)
             case ["secret", name, uid, mode, size]:
                 secrets[name] = Kept(_number(uid), mode, _number(size))
-            case ["egress", path, mode, fingerprint]:
-                egress[path] = (mode, fingerprint)
             case ["release", made, name, content, image]:
                 releases.append((_number(made), name, image))
                 if name != f"r-{content}":
@@ -162,7 +157,6 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
         wanted,
         found,
         lock,
-        egress,
     )
 
 
