@@ -121,8 +121,8 @@ class Settings(BaseModel):
     @classmethod
     def _an_image_to_pull(cls, value: str, info: ValidationInfo) -> str:
         # Where that is not as it should be, its own fault is enough.
-        if "airflow_image" in info.data and (value == "registry") != bool(info.data["airflow_image"]):
-            raise ValueError("should be registry where airflow_image names the image to pull, and only there")
+        if value == "registry" and info.data.get("airflow_image", "") is None:
+            raise ValueError("should go with airflow_image, which names the image to pull")
         return value
 
 
