@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
@@ -36,8 +37,6 @@ EVERY = 5
 # The first engine that reads zstd, which takes a fifth of gzip's time.
 ZSTD_SINCE = 23
 ONCE = Lock()
-# Archives of this run, removed at its end.
-DIRECTORY = TemporaryDirectory(prefix="flights-mlops-")
 
 
 class Layers(FactBase[tuple[int, list[list[str]]]]):
@@ -89,13 +88,19 @@ def without(archive: IO[bytes], digests: set[str], to: IO[bytes]) -> None:
                 copy.addfile(member, source.extractfile(member) if member.isreg() else None)
 
 
+@cache
+def directory() -> TemporaryDirectory[str]:
+    """Return where the archives of this run are, which are removed at its end."""
+    return TemporaryDirectory(prefix="flights-mlops-")
+
+
 def pack(image: str, known: int, *, zstd: bool) -> Path:
     """Return a file with the archive of an image that is here, without its ``known`` lowest layers.
 
     Made once a run, whichever hosts it is for. Raises ``ValueError``, one sentence, where that fails.
     """
     digests: list[str] = json.loads(local_engine.layers(image))
-    file = Path(DIRECTORY.name) / f"{image.replace(':', '-')}.{known}.{'zst' if zstd else 'gz'}"
+    file = Path(directory().name) / f"{image.replace(':', '-')}.{known}.{'zst' if zstd else 'gz'}"
     with ONCE:
         if file.exists():
             return file
