@@ -169,7 +169,7 @@ def test_a_cut_connection_leaves_nothing(site: Site) -> None:
     machine.sudo("pkill -CONT dockerd")
     assert done.returncode != 0
     assert "the connection to small was lost; run it again to go on" in done.stdout, done.stdout
-    until("the end of what was cut", lambda: machine.sudo("! pgrep -f 'docker load'").returncode == 0)
+    until("the end of what was cut", lambda: machine.sudo("! pgrep --full '[d]ocker load'").returncode == 0)
     until("nothing on its way", lambda: machine.sudo("ls -A /var/lib/docker/tmp").stdout == "")
     assert site.images() == {}
 
