@@ -6,8 +6,11 @@
 sent=$1 image=$2 layers=$3
 
 [ "$sent" = "$image" ] || trap 'docker image rm "$sent" >/dev/null 2>&1 || true' EXIT
+began=$(date +%s)
 log=$(docker load --quiet 2>&1) || {
-  tail -n 3 <<<"$log"
+  # An engine that gives up in the middle closes the connection: its answer may be lost to the client, and not to its log.
+  log+=$'\n'$(journalctl --quiet --no-pager --output cat --unit docker --since "@$began" 2>/dev/null || tail -n 5 /var/log/docker.log 2>&1)
+  tail -n 5 <<<"$log"
   ! grep -qi 'no space left' <<<"$log" ||
     fail "the disk of $here is full: $image did not find room under $(docker info --format '{{.DockerRootDir}}'). Make room there, then run the deploy again."
   fail "$image did not arrive whole on $here; the engine's answer is above. Run the deploy again."
