@@ -137,6 +137,8 @@ def test_a_proxy_and_a_ca_that_were_changed_are_put_right(site: Site) -> None:
     assert site.changes("deploy.egress.configure") == 1
     assert certificate in site.machine.sudo(f"cat {bundle}").stdout
     assert PASSWORD in site.machine.sudo("cat /etc/apt/apt.conf.d/99flights-mlops-proxy").stdout
+    site.machine.sudo("rm /etc/flights-mlops/proxy.env")
+    site.succeed("deploy.egress.configure", "-vvv", "--debug", "--diff")
 
 
 def test_a_ca_file_that_is_none_is_refused(site: Site) -> None:
