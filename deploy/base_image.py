@@ -1,4 +1,4 @@
-"""The two images that others are built from: from the registry, or from Debian's packages on the host."""
+"""The images of Python and PostgreSQL: from the registry, or from Debian's packages on the host."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pyinfra.api import operation
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
+from deploy import local_engine
 from deploy.configuration import ROOT
 from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current
+from deploy.shipment import Ship
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ def chosen(image: str, settings: Settings, machine: Machine) -> str:
         return image
     if _repository(recipe.name) in map(_repository, in_use):
         return recipe.name
-    return recipe.name if recipe.name in machine.images and image not in machine.images else image
+    there = machine.images.keys() | (
+        local_engine.images() if local_engine.source(settings) == "ship" else set()
+    )
+    return recipe.name if recipe.name in there and image not in there else image
 
 
 def _repository(image: str) -> str:
@@ -69,20 +74,24 @@ def _repository(image: str) -> str:
 
 @deploy("Base images")
 def ensure() -> None:
-    """Have the images of Python and PostgreSQL on the host."""
+    """Have the images of PostgreSQL, and of Python where the Airflow image is built, on the host."""
     settings = current()
-    images = (settings.python_image, settings.postgres_image)
+    builds = local_engine.source(settings) == "build"
+    images = (settings.python_image, settings.postgres_image) if builds else (settings.postgres_image,)
     for image in host.loop(images):  # type: ignore[no-untyped-call] # pyinfra has no types here
         provide(name=f"Provide {image}", image=image, settings=settings)
 
 
 @operation()
 def provide(*, image: str, settings: Settings) -> Generator[Run]:
-    """Pull an image, or build it from Debian's packages, unless the host has it."""
+    """Ship an image, pull it or build it from Debian's packages, unless the host has it."""
     machine = look()
     name = chosen(image, settings, machine)
     if name in machine.images:
         host.noop(f"{name} is on the host")
+        return
+    if local_engine.source(settings) == "ship" and name in local_engine.images():
+        yield Ship(name, lambda _: name)
         return
     recipe = RECIPES.get(image)
     if settings.base_images == "debian" and recipe is None:

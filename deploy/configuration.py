@@ -132,7 +132,11 @@ def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Releas
     Raises ``ValueError``, one sentence, where the project or a template is not as it must be.
     """
     sources = image_sources(root)
-    image = f"{IMAGE}:{release.image_tag(sources, placement.python_image)}"
+    if settings.image_source == "registry" and settings.airflow_image:
+        tag = release.pulled_tag(settings.airflow_image)
+    else:
+        tag = release.image_tag(sources, placement.python_image)
+    image = f"{IMAGE}:{tag}"
     project = release.tracked_files(root)
     if lacking := release.missing(project):
         raise ValueError(

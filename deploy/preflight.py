@@ -9,7 +9,7 @@ from pyinfra.api import FactBase
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, claim, project
+from deploy import base_image, claim, egress, local_engine, project
 from deploy.machine import Machine, look
 from deploy.settings import Settings, of_host
 
@@ -46,6 +46,7 @@ def check() -> None:
     else:
         faults.append(f"{host.name}: {access_fault(host.get_fact(Access, _sudo=False))}")
     faults += project_faults(settings, machine)
+    faults += [f"{host.name}: {fault}" for fault in source_faults(settings, machine)]
     if faults:
         raise DeployError("\n".join(["Nothing was changed, because:", *faults]))
 
@@ -128,6 +129,26 @@ def database_faults(machine: Machine, settings: Settings) -> list[str]:
 def _kind(image: str) -> tuple[str, str]:
     name, _, tag = image.rpartition(":")
     return name, re.split(r"\D", tag, maxsplit=1)[0]
+
+
+def source_faults(settings: Settings, machine: Machine) -> list[str]:
+    """Return why the image or packages cannot come from where they should, a sentence each.
+
+    The engine of the machine that deploys is asked only where the host lacks the image.
+    """
+    faults = []
+    try:
+        egress.authorities(settings)
+    except ValueError as fault:
+        faults.append(str(fault))
+    if machine["architecture"] and local_engine.source(settings) == "ship":
+        try:
+            lacking = project.build(settings, machine).image not in machine.images
+        except ValueError:  # a fault of its own
+            lacking = False
+        if lacking and (fault_here := local_engine.fault(machine["architecture"])):
+            faults.append(fault_here)
+    return faults
 
 
 def project_faults(settings: Settings, machine: Machine) -> list[str]:

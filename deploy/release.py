@@ -108,6 +108,11 @@ def image_tag(files: Iterable[File], python_image: str) -> str:
     return f"i-{digest([*files, File('FROM', python_image.encode())])}"
 
 
+def pulled_tag(reference: str) -> str:
+    """Return the tag, on a host, of the image of a registry that is named by its digest."""
+    return f"i-{reference.rpartition('@sha256:')[2][:ID_DIGITS]}"
+
+
 def archive(files: Iterable[File]) -> bytes:
     """Return the files as a gzipped tar; the same files give the same bytes, on any machine."""
     packed = io.BytesIO()

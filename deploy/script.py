@@ -90,7 +90,7 @@ class Run(StringCommand):
             echo(f"{host.print_prefix}>>> {shlex.join((f'{self.script}.sh', *self.arguments))}", err=True)
         claims = _claims(host) if "claim" in parts(self.script) else ()
         text = command(self.script, *self.arguments, claims=claims)
-        status, _ = host.run_shell_command(text, print_output=True, print_input=False, **connector_arguments)
+        status = self.run_on(host, text, connector_arguments)
         if claims and status:
             host.connector_data[CLAIMED] = "claimed"
         if not status and is_cut_off(host):
@@ -100,6 +100,11 @@ class Run(StringCommand):
             )
         # Printed already: what is returned here, pyinfra would print once more after a failure.
         return status, CommandOutput([])
+
+    def run_on(self, host: Host, text: StringCommand, arguments: Any) -> bool:
+        """Run the command on the host, as pyinfra does; gives whether it went well."""
+        status, _ = host.run_shell_command(text, print_output=True, print_input=False, **arguments)
+        return status
 
 
 def _claims(host: Host) -> tuple[str, ...]:

@@ -6,41 +6,32 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pyinfra import host
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.exceptions import DeployError
 from pyinfra.connectors.ssh import SSHConnector
 
-Seconds = int
+from deploy.value import airflow_options, image_name
 
-# Settings of the stack have fields of their own; a second way to set them would be a contradiction.
-OWNED_BY_THE_STACK = frozenset(
-    {
-        "AIRFLOW__API__BASE_URL",
-        "AIRFLOW__API__SECRET_KEY",
-        "AIRFLOW__API_AUTH__JWT_SECRET",
-        "AIRFLOW__CORE__AUTH_MANAGER",
-        "AIRFLOW__CORE__DAGS_FOLDER",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
-        "AIRFLOW__CORE__EXECUTOR",
-        "AIRFLOW__CORE__FERNET_KEY",
-        "AIRFLOW__CORE__PARALLELISM",
-        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
-        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
-    }
-)
+Seconds = int
+ImageName = Annotated[str, AfterValidator(image_name)]
+
 # Of these, a fault repeats nothing: output ends up in logs.
-MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "python_index_url"})
+MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "proxy", "python_index_url"})
 
 
 class Settings(BaseModel):
@@ -51,13 +42,19 @@ class Settings(BaseModel):
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
 
+    airflow_image: str | None = Field(None, pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")
+    """Airflow image to pull with image_source=registry, by its digest: registry/name@sha256:(64 digits)."""
+
+    image_source: Literal["build", "ship", "registry"] = "build"
+    """Where the Airflow image comes from: built on the host, built here and shipped, or pulled by digest."""
+
     base_images: Literal["auto", "registry", "debian"] = "auto"
     """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
 
-    python_image: str = "python:3.13-slim-trixie"
+    python_image: ImageName = "python:3.13-slim-trixie"
     """Image that the Airflow image is built from, by its name in the registry."""
 
-    postgres_image: str = "postgres:13"
+    postgres_image: ImageName = "postgres:13"
     """Image of the metadata database, by its name in the registry."""
 
     debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
@@ -65,6 +62,12 @@ class Settings(BaseModel):
 
     python_index_url: str | None = Field(None, pattern=r"^https?://\S+$")
     """Python package index for the build; by default the one pip is told of on the host, else here."""
+
+    proxy: str | None = Field(None, pattern=r"^https?://[^\s'\"\\]+$")
+    """HTTP proxy that the host downloads through: apt, the Docker engine, and the build."""
+
+    ca_file: str | None = None
+    """File here, in PEM, with private CAs that the host and the build trust beside the public ones."""
 
     parallelism: int = Field(8, ge=1, le=512)
     """How many tasks the scheduler runs at once. It forks as many workers at its start."""
@@ -75,7 +78,7 @@ class Settings(BaseModel):
     dag_refresh_interval: Seconds = Field(2, ge=1)
     """How often the DAG processor looks for a new release, in seconds."""
 
-    airflow_env: dict[str, str] = {}
+    airflow_env: Annotated[dict[str, str], AfterValidator(airflow_options)] = {}
     """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for all its services. No secrets."""
 
     task_memory: str | None = Field(None, pattern=r"^[1-9][0-9]*[mg]$")
@@ -114,26 +117,12 @@ class Settings(BaseModel):
     message: str = ""
     """What a deploy is for, as the lock and the history say it."""
 
-    @field_validator("python_image", "postgres_image")
+    @field_validator("image_source")
     @classmethod
-    def _as_docker_lists_it(cls, value: str) -> str:
-        # Another way to write the same image would never be found among those of a host.
-        if not re.fullmatch(r"[^\s:@]+(:\d+/[^\s:@]+)?:[\w.-]+", value) or value.startswith("docker.io/"):
-            raise ValueError(
-                "should be name:tag, as `docker images` lists it, without docker.io/ or a digest"
-            )
-        return value
-
-    @field_validator("airflow_env")
-    @classmethod
-    def _airflow_names_only(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            # Airflow reads an option from the output of a command or from a secrets backend as well.
-            option = name.removesuffix("_CMD").removesuffix("_SECRET")
-            if not re.fullmatch(r"AIRFLOW__[A-Z0-9_]+__[A-Z0-9_]+", name):
-                raise ValueError(f"{name} is not AIRFLOW__SECTION__KEY")
-            if {name, option} & OWNED_BY_THE_STACK:
-                raise ValueError(f"{name} is set by the stack itself")
+    def _an_image_to_pull(cls, value: str, info: ValidationInfo) -> str:
+        # Where that is not as it should be, its own fault is enough.
+        if value == "registry" and info.data.get("airflow_image", "") is None:
+            raise ValueError("should go with airflow_image, which names the image to pull")
         return value
 
 
@@ -149,7 +138,9 @@ def load(data: Mapping[str, Any], *, where: str) -> tuple[Settings, list[str]]:
         errors = invalid.errors(include_url=False, include_context=False)
     faults = [_sentence(error, where) for error in errors]
     wrong = {str(error["loc"][0]) for error in errors}
-    return Settings.model_validate({key: value for key, value in data.items() if key not in wrong}), faults
+    # Of two that belong together, the other is left out then as well; of that nothing more is to be said.
+    settings, _ = load({key: value for key, value in data.items() if key not in wrong}, where=where)
+    return settings, faults
 
 
 def _sentence(error: Any, where: str) -> str:

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Provides one base image: pulled, or built from Debian's packages.
-# Uses: common prelude lock claim
+# Uses: common prelude lock claim registry
 # Standard input: the Debian mirror that is set, in which a password may stand; then PostgreSQL's entrypoint.
 source=$1 image=$2 name=$3 kind=$4 suite=$5 packages=$6
 IFS= read -r mirror || true
@@ -11,7 +11,7 @@ decoded() { # a part of a URL, as it is meant
 
 if [ "$source" != debian ]; then
   echo "Asking the registry for $image"
-  if pulled=$(docker pull --quiet "$image" 2>&1); then
+  if pulled=$(pull "$image"); then
     echo "Base image: $image, from the registry"
     exit 0
   fi
@@ -59,13 +59,20 @@ options=(
   --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*'
   --keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 )
-[ -z "${http_proxy:-}" ] || options+=(--aptopt="Acquire::http::Proxy \"$http_proxy\"")
-[ -z "${https_proxy:-}" ] || options+=(--aptopt="Acquire::https::Proxy \"$https_proxy\"")
+# In a file, because a proxy may want a password, and no such file stays in the image.
+(
+  umask 077
+  [ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";"
+  [ -z "${https_proxy:-}" ] || echo "Acquire::https::Proxy \"$https_proxy\";"
+) >"$work/proxy"
+chmod 0600 "$work/proxy"
 # shellcheck disable=SC2016 # $1 is mmdebstrap's: the new root
 [ -z "$login" ] || options+=(
   "--setup-hook=install -D -m 0600 $work/auth.conf \"\$1/etc/apt/auth.conf.d/mirror.conf\""
   '--customize-hook=rm "$1/etc/apt/auth.conf.d/mirror.conf"'
 )
+# shellcheck disable=SC2016
+options+=(--aptopt="$work/proxy" '--customize-hook=sed -i /::Proxy/d "$1/etc/apt/apt.conf.d/99mmdebstrap"')
 changes=(--change 'ENV LANG=C.UTF-8')
 case $kind in
   python)

@@ -80,6 +80,12 @@ start_engine() {
   if [ -d /run/systemd/system ]; then
     systemctl enable --quiet --now docker.service || true # the wait below shows the journal
   else
+    if [ -f "$configuration/proxy.env" ]; then # which systemd gives to the engine
+      set -a
+      # shellcheck source=/dev/null
+      . "$configuration/proxy.env"
+      set +a
+    fi
     # The init script raises limits first, and gives up where that is not allowed, as in many a container:
     # then the engine is started as the script would have done.
     service docker start >/dev/null 2>&1 </dev/null 9>&- ||

@@ -2,9 +2,11 @@
 # Builds the Airflow image.
 # Uses: common prelude lock claim
 # Arguments: release, image, "present" or "missing".
-# Standard input: the Python index that is set, and the one that the machine which deploys asks; a line each.
+# Standard input: the Python index that is set, and the one that the machine which deploys asks; a line each; then what
+# tells of a proxy.
 release=$1 image=$2 presence=$3
 { read -r set_index && read -r their_index; } || true
+proxy=$(cat)
 
 pip_index() { # the index that pip on this host is told to ask, by whoever logs in or for all
   local home file
@@ -22,6 +24,7 @@ install -d -m 0755 "$configuration"
   umask 077
   exec >"$configuration/.index.env"
   [ -z "$index" ] || printf 'PIP_INDEX_URL=%q\nUV_DEFAULT_INDEX=%q\n' "$index" "$index"
+  [ -z "$proxy" ] || printf '%s\n' "$proxy"
   # Whoever names an index without TLS has decided to trust it; pip wants to be told so.
   [[ ! $index =~ ^http://([^/]*@)?([^/:]+) ]] || printf 'PIP_TRUSTED_HOST=%q\n' "${BASH_REMATCH[2]}"
 )

@@ -75,6 +75,13 @@ files() {
   done
   [ ! -d "$configuration/rotation" ] || printf 'rotation unfinished\n'
   [ "$(<"$configuration/secrets/admin_password")" != airflow ] || printf 'login known\n'
+  # A certificate that came after the bundle is not in it.
+  local bundle=/etc/ssl/certs/ca-certificates.crt
+  for path in /etc/apt/apt.conf.d/99flights-mlops-proxy "$configuration/proxy.env" \
+    /etc/systemd/system/docker.service.d/flights-mlops-proxy.conf /usr/local/share/ca-certificates/flights-mlops-*.crt; do
+    [ ! -f "$path" ] || [ "$path" -nt "$bundle" ] ||
+      printf 'egress:%s %s %s\n' "$path" "$(stat -c '%a' "$path")" "$(sha256sum <"$path" | cut -c 1-5)"
+  done
   [ ! -f "$configuration/index.env" ] || printf 'index %s\n' "$(stat -c '%a' "$configuration/index.env")"
   printf 'migrated %s\n' "$(cat "$state/.migrated")"
   printf 'started %s\n' "$(cat "$state/.started")"

@@ -12,7 +12,8 @@ import yaml
 
 from deploy import configuration, credentials
 from deploy.configuration import Placement, render
-from deploy.settings import OWNED_BY_THE_STACK, Settings
+from deploy.settings import Settings
+from deploy.value import OWNED_BY_THE_STACK
 
 PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13", 4096, 26)
 IMAGE = "flights-mlops-airflow:i-0123456789ab"
@@ -385,3 +386,23 @@ def test_airflow_env_can_ask_for_the_examples() -> None:
     settings = Settings(airflow_env={"AIRFLOW__CORE__LOAD_EXAMPLES": "true"})
     environment = airflow_services(settings)["airflow-scheduler"]["environment"]
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "true"
+
+
+def test_a_registrys_image_is_part_of_the_release() -> None:
+    """Another digest is another release on another image, and the rest of the release is the same."""
+    reference = "registry.test:5000/flights@sha256:"
+    found = [
+        configuration.build(
+            Settings(image_source="registry", airflow_image=f"{reference}{digit * 64}"), PLACEMENT
+        )
+        for digit in "12"
+    ]
+    assert [release.image for release in found] == [f"{configuration.IMAGE}:i-{digit * 12}" for digit in "12"]
+    assert {release.configuration[0] for release in found} == {
+        configuration.build(Settings(), PLACEMENT).configuration[0]
+    }
+    assert found[0].id != found[1].id
+    beside = Settings(airflow_image=f"{reference}{'1' * 64}")
+    assert configuration.build(beside, PLACEMENT) == configuration.build(
+        Settings(image_source="ship"), PLACEMENT
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from deploy import configuration
 from deploy.configuration import Placement
-from deploy.release import File, archive, identity, image_tag, missing, tracked_files
+from deploy.release import File, archive, identity, image_tag, missing, pulled_tag, tracked_files
 from deploy.settings import Settings
 
 Checkout = Callable[..., Path]
@@ -314,3 +314,10 @@ def test_a_directory_in_a_files_place_is_no_crash(checkout: Checkout) -> None:
     except ValueError:
         return  # a sentence about it would do as well
     assert "src/pipelines/bronze.py" not in paths
+
+
+def test_an_image_of_a_registry_has_the_tag_of_its_digest() -> None:
+    """Wherever it is pulled from; another digest is another tag."""
+    digest = "0123456789abcdef" * 4
+    assert pulled_tag(f"registry.test:5000/flights@sha256:{digest}") == "i-0123456789ab"
+    assert pulled_tag(f"other/name@sha256:{digest}") == "i-0123456789ab"

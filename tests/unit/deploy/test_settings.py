@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deploy.settings import OWNED_BY_THE_STACK, Settings, load
+from deploy.settings import Settings, load
+from deploy.value import OWNED_BY_THE_STACK
 
 
 def faults(**data: Any) -> list[str]:
@@ -159,3 +160,40 @@ def test_airflow_env_refuses_what_compose_would(name: str) -> None:
 def test_a_fault_shows_no_password(data: dict[str, object]) -> None:
     """Output of a deploy lands in logs: what may hold a password is not repeated."""
     assert "hunter2" not in "".join(faults(**data))
+
+
+DIGEST = f"registry.test:5000/flights@sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"image_source": "registry"}, '"image_source" should go with airflow_image'),
+        (
+            {"image_source": "registry", "airflow_image": "registry.test/flights:1"},
+            '"airflow_image" should match',
+        ),
+        ({"image_source": "registry", "airflow_image": "flights@sha256:00"}, '"airflow_image" should match'),
+        ({"image_source": "hub"}, "should be 'build', 'ship' or 'registry', but is 'hub'"),
+    ],
+)
+def test_an_image_to_pull_goes_with_its_source(data: dict[str, str], words: str) -> None:
+    """Without one it is a fault, and so is an image without its digest."""
+    (fault,) = faults(**data)
+    assert words in fault
+
+
+def test_an_image_of_a_registry_is_taken() -> None:
+    """With a port, and by its digest."""
+    settings, wrong = load({"image_source": "registry", "airflow_image": DIGEST}, where="vm1")
+    assert (settings.airflow_image, wrong) == (DIGEST, [])
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy:3128", "http://a:canary@b'c", 'http://a:canary@b"c', "http://a:canary@b c"]
+)
+def test_a_proxy_that_is_none_is_refused_and_not_repeated(proxy: str) -> None:
+    """It may hold a password."""
+    (fault,) = faults(proxy=proxy)
+    assert '"proxy" should match' in fault
+    assert "canary" not in fault

@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# Loads an image that the machine which deploys sends; it has its name only when it is whole.
+# Uses: common prelude lock claim
+# Arguments: its name in the archive, its name here, its layers as the engine lists them.
+# Standard input: the archive, as docker save makes it, compressed, without the layers that are here.
+sent=$1 image=$2 layers=$3
+
+[ "$sent" = "$image" ] || trap 'docker image rm "$sent" >/dev/null 2>&1 || true' EXIT
+began=$(date +%s)
+log=$(docker load --quiet 2>&1) || {
+  # An engine that gives up in the middle closes the connection: its answer may be lost to the client, and not to its log.
+  log+=$'\n'$(journalctl --quiet --no-pager --output cat --unit docker --since "@$began" 2>/dev/null || tail -n 5 /var/log/docker.log 2>&1)
+  tail -n 5 <<<"$log"
+  ! grep -qi 'no space left' <<<"$log" ||
+    fail "the disk of $here is full: $image did not find room under $(docker info --format '{{.DockerRootDir}}'). Make room there, then run the deploy again."
+  fail "$image did not arrive whole on $here; the engine's answer is above. Run the deploy again."
+}
+if [ "$(docker image inspect --format '{{json .RootFS.Layers}}' "$sent")" != "$layers" ]; then
+  docker image rm "$sent" >/dev/null
+  fail "what arrived on $here is not the image $image that was sent; run the deploy again."
+fi
+[ "$sent" = "$image" ] || docker tag "$sent" "$image"
+echo "Image $image is on the host: $(docker image inspect --format '{{.Size}}' "$image" | numfmt --to=iec --suffix=B)"

@@ -1,0 +1,192 @@
+"""Images on their way from the machine that deploys to a host's engine, over the connection that is open."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock, Thread
+from typing import IO, TYPE_CHECKING, Any
+
+from pyinfra.api import FactBase, StringCommand
+from pyinfra.api.output import echo
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.util import (
+    CommandOutput,
+    extract_control_arguments,
+    make_unix_command_for_host,
+    read_output_buffers,
+)
+
+from deploy import local_engine
+from deploy.script import Run, needs_sudo
+
+if TYPE_CHECKING:
+    from pyinfra.api import Host, State
+
+CHUNK = 1 << 18
+# Seconds between two lines that say how far it is.
+EVERY = 5
+# The first engine that reads zstd, which takes a fifth of gzip's time.
+ZSTD_SINCE = 23
+ONCE = Lock()
+
+
+class Layers(FactBase[tuple[int, list[list[str]]]]):
+    """The engine's major version, and the layers of each of its images, the lowest first."""
+
+    def command(self) -> str:
+        """Return the command. An engine with containerd's store needs every layer: it is told of none."""
+        return (
+            "docker info --format '{{.ServerVersion}}'; "
+            "docker info --format '{{.DriverStatus}}' | grep --quiet containerd || "
+            "docker images --all --quiet | sort --unique | "
+            "xargs --no-run-if-empty docker image inspect --format '{{json .RootFS.Layers}}'"
+        )
+
+    @staticmethod
+    def default() -> tuple[int, list[list[str]]]:
+        """Return what is sure of any engine."""
+        return 0, []
+
+    def process(self, output: list[str]) -> tuple[int, list[list[str]]]:
+        """Read the command's output."""
+        version = re.match(r"\d+", output[0]) if output else None
+        return int(version[0]) if version else 0, [json.loads(line) or [] for line in output[1:]]
+
+
+def common(wanted: list[str], images: Iterable[list[str]]) -> int:
+    """Return how many of the lowest layers of ``wanted`` are those of one of the images.
+
+    An engine keeps a layer as what it is on top of those below it: the same one elsewhere is another.
+    """
+    most = 0
+    for image in images:
+        same = 0
+        while same < min(len(wanted), len(image)) and wanted[same] == image[same]:
+            same += 1
+        most = max(most, same)
+    return most
+
+
+def without(archive: IO[bytes], digests: set[str], to: IO[bytes]) -> None:
+    """Copy what ``docker save`` writes, without the layers of these digests.
+
+    Only engines from 25 on name a layer's file by its digest; of others all is copied.
+    """
+    unwanted = {f"blobs/{digest.replace(':', '/')}" for digest in digests}
+    with tarfile.open(fileobj=archive, mode="r|") as source, tarfile.open(fileobj=to, mode="w|") as copy:
+        for member in source:
+            if member.name not in unwanted:
+                copy.addfile(member, source.extractfile(member) if member.isreg() else None)
+
+
+@cache
+def directory() -> TemporaryDirectory[str]:
+    """Return where the archives of this run are, which are removed at its end."""
+    return TemporaryDirectory(prefix="flights-mlops-")
+
+
+def pack(image: str, known: int, *, zstd: bool) -> Path:
+    """Return a file with the archive of an image that is here, without its ``known`` lowest layers.
+
+    Made once a run, whichever hosts it is for. Raises ``ValueError``, one sentence, where that fails.
+    """
+    digests: list[str] = json.loads(local_engine.layers(image))
+    file = Path(directory().name) / f"{image.replace(':', '-')}.{known}.{'zst' if zstd else 'gz'}"
+    with ONCE:
+        if file.exists():
+            return file
+        compress = ["zstd", "--quiet", "-3", "-T0"] if zstd else ["gzip", "--fast"]
+        partial = file.with_suffix(".partial")
+        with (
+            partial.open("wb") as packed,
+            subprocess.Popen(compress, stdin=subprocess.PIPE, stdout=packed) as packing,  # noqa: S603 - fixed
+            subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving,  # noqa: S603, S607 - fixed
+        ):
+            try:
+                if saving.stdout and packing.stdin:
+                    without(saving.stdout, set(digests[:known]) - set(digests[known:]), packing.stdin)
+                    packing.stdin.close()
+            except (OSError, tarfile.TarError) as error:
+                saving.kill()
+                raise ValueError(
+                    f"{image} could not be packed on this machine ({error}); make room in {file.parent}."
+                ) from error
+        if saving.returncode or packing.returncode:
+            raise ValueError(f"{image} could not be packed on this machine; make room in {file.parent}.")
+        partial.rename(file)
+    return file
+
+
+class Ship(Run):
+    """Have an image on the host that is here: what the host lacks of it is streamed into its engine."""
+
+    def __init__(self, image: str, provide: Callable[[Callable[[str], None]], str]) -> None:
+        """Prepare. ``provide`` has the image here and gives its name; it is given what says how that goes."""
+        self.image, self.provide = image, provide
+        super().__init__("load_image", image)
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
+        """Have the image here, see what the host lacks, and send that."""
+
+        def say(line: str) -> None:
+            echo(f"{host.print_prefix}{line}", err=True)
+
+        try:
+            name = self.provide(say)
+            wanted = local_engine.layers(name)
+            version, images = host.get_fact(Layers, _sudo=needs_sudo(host))
+            known = common(json.loads(wanted), images)
+            zstd = version >= ZSTD_SINCE and shutil.which("zstd") is not None
+            self.file = pack(name, known, zstd=zstd)
+        except ValueError as fault:
+            say(f"error: {fault}")
+            return False, CommandOutput([])
+        count = len(json.loads(wanted))
+        size = megabytes(self.file.stat().st_size)
+        say(f"Sending {self.image}: {size} MB, {count - known} of its {count} layers")
+        self.arguments = (name, self.image, wanted)
+        return super().execute(state, host, connector_arguments)
+
+    def run_on(self, host: Host, text: StringCommand, arguments: Any) -> bool:
+        """Run the script with the file as its standard input, which pyinfra would want whole and as text."""
+        connector = host.connector
+        assert isinstance(connector, SSHConnector) and connector.client is not None  # noqa: S101, PT018 - else none is shipped
+        extract_control_arguments(arguments)
+        command = make_unix_command_for_host(host.state, host, text, **arguments)
+        stdin, stdout, stderr = connector.client.exec_command(command.get_raw_value())
+        reader = Thread(target=read_output_buffers, args=(stdout, stderr, None, True, host.print_prefix))
+        reader.start()
+        try:
+            send(self.file, stdin.channel.sendall, lambda line: echo(f"{host.print_prefix}{line}", err=True))
+            stdin.channel.shutdown_write()
+        except (OSError, EOFError):
+            pass  # it has ended, or the connection: why, is in what it says, or said by who called
+        reader.join()
+        return bool(stdout.channel.recv_exit_status() == 0)
+
+
+def send(file: Path, to: Callable[[bytes], object], say: Callable[[str], None]) -> None:
+    """Send a file piece by piece, and say from time to time how far that is."""
+    whole, sent, said = file.stat().st_size, 0, time.monotonic()
+    with file.open("rb") as source:
+        while piece := source.read(CHUNK):
+            to(piece)
+            sent += len(piece)
+            if sent == whole or time.monotonic() - said > EVERY:
+                say(f"Sent {megabytes(sent)} of {megabytes(whole)} MB")
+                said = time.monotonic()
+
+
+def megabytes(size: int) -> str:
+    """Return a size in megabytes, to one digit where that is less than ten."""
+    number = size / 1e6
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}"  # noqa: PLR2004 - said in words above

@@ -1,0 +1,66 @@
+"""The engine of the machine that deploys: what is wrong with it is said before anything is changed."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyinfra.api import Host
+
+from deploy import local_engine
+from deploy.settings import Settings
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the one directory in which commands are found; nothing is remembered of other engines."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    local_engine.architecture.cache_clear()
+    yield tmp_path
+    local_engine.architecture.cache_clear()
+
+
+def client(path: Path, text: str) -> None:
+    """Put a docker client there that is no more than this shell script: a machine that cannot be had here."""
+    (path / "docker").write_text(f"#!/bin/sh\n{text}\n")
+    (path / "docker").chmod(0o755)
+
+
+def test_without_docker_the_way_out_is_said(path: Path) -> None:
+    """One sentence: what is missing, where, and what else would do."""
+    assert list(path.iterdir()) == []
+    fault = local_engine.fault("amd64")
+    assert "docker is not installed here" in fault
+    assert fault.endswith("or set image_source to build or registry.")
+
+
+def test_an_engine_that_does_not_answer_is_named(path: Path) -> None:
+    """With the last line of what its client says."""
+    client(path, "echo one >&2; echo Cannot connect to the Docker daemon >&2; exit 1")
+    assert "its Docker fails (Cannot connect to the Docker daemon)" in local_engine.fault("amd64")
+
+
+def test_another_architecture_is_refused(path: Path) -> None:
+    """An image for one does not run on the other."""
+    client(path, "echo arm64")
+    assert "for arm64, and the host is amd64" in local_engine.fault("amd64")
+    assert local_engine.fault("arm64") == ""
+
+
+def test_an_index_is_as_the_build_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is set; pip trusts one without TLS; and the proxy is this machine's own."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://a:b$c@proxy.test:3128")
+    told = local_engine.index(Settings(python_index_url="http://me:secret@index.test:8080/simple"))
+    assert told.splitlines() == [
+        "PIP_INDEX_URL=http://me:secret@index.test:8080/simple",
+        "UV_DEFAULT_INDEX=http://me:secret@index.test:8080/simple",
+        "PIP_TRUSTED_HOST=index.test",
+        "HTTPS_PROXY='http://a:b$c@proxy.test:3128'",
+    ]
+
+
+def test_this_machine_sends_nothing_to_itself(local: Host) -> None:
+    """It has one engine, which builds."""
+    assert local.name == "@local"
+    assert local_engine.source(Settings(image_source="ship")) == "build"
