@@ -6,14 +6,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy.configuration import ROOT
 from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current
+from deploy.step import deploy, operation
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.connectors.local import LocalConnector
 
 from deploy.machine import Kept, look
 from deploy.script import Run
+from deploy.step import deploy, operation
 
 # One file each, which compose mounts only where it is needed; the names are part of the compose template.
 NAMES = (

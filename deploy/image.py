@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 
 from deploy import configuration, package_index, project
 from deploy.machine import look
 from deploy.script import Run
 from deploy.settings import Settings, current
+from deploy.step import deploy, operation
 
 # Of the file that says which Python index to ask, where a password may stand.
 INDEX_MODE = "600"
