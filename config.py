@@ -1,9 +1,12 @@
 """What pyinfra reads before it connects."""
 
+import logging
 import socket
 from threading import Event
+from typing import Any
 
 from paramiko import Transport
+from pyinfra import logger
 
 _start_client = Transport.start_client
 
@@ -17,3 +20,22 @@ def start_client(transport: Transport, event: Event | None = None, timeout: floa
 
 
 Transport.start_client = start_client  # type: ignore[method-assign,assignment] # what this file is for
+
+
+class MaskPasswords(logging.Filter):
+    """Keep passwords out of what --debug shows: pyinfra logs the data of hosts and the arguments of steps."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, without the passwords that are in its arguments."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_masked(argument) for argument in record.args)
+        return True
+
+
+def _masked(argument: Any) -> Any:
+    if not isinstance(argument, dict):
+        return argument
+    return {key: "*MASKED*" if "password" in str(key) and value else value for key, value in argument.items()}
+
+
+logger.addFilter(MaskPasswords())

@@ -2,8 +2,8 @@
 # How far cloud-init is. It writes these files itself, and they are gone with each boot.
 cloud_init=/run/cloud-init
 
-# Enabled for this boot, and not at its end yet; a last stage that has crashed will never be.
+# Begun with this boot, and not at its end yet; a last stage that has crashed will never be.
 cloud_init_runs() {
-  { [ -e "$cloud_init/enabled" ] || [ -e "$cloud_init/status.json" ]; } && [ ! -e "$cloud_init/result.json" ] &&
+  [ -e "$cloud_init/status.json" ] && [ ! -e "$cloud_init/result.json" ] &&
     ! systemctl --quiet is-failed cloud-final.service 2>/dev/null
 }
