@@ -147,18 +147,8 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
             case [key, *rest]:
                 values[key] = " ".join(rest)
     by_age = {name: image for _, name, image in sorted(releases)}
-    return Machine(
-        values,
-        images,
-        directories,
-        secrets,
-        by_age,
-        frozenset(changed),
-        frozenset(unfinished),
-        wanted,
-        found,
-        lock,
-    )
+    sets = frozenset(changed), frozenset(unfinished)
+    return Machine(values, images, directories, secrets, by_age, *sets, wanted, found, lock)
 
 
 class Look(FactBase[Machine]):
