@@ -1,5 +1,6 @@
 """A fault of one host, and what the end says: this machine beside one that nobody answers for."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
 
+import json
 import os
 import re
 import socket
@@ -142,3 +143,66 @@ def test_more_failures_than_are_allowed(tmp_path: Path) -> None:
     assert code == 1
     assert "Over 10% of hosts failed" in said
     assert "Starting operation" not in said
+
+
+# A run over three hosts, which are this machine by three names, where its steps are prepared. In a process of
+# its own, because pyinfra's command changes the standard library for all.
+THREE = """
+import json
+import sys
+
+from pyinfra_cli.util import load_func
+
+from pyinfra import host
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.exceptions import DeployError
+from pyinfra.connectors.local import LocalConnector
+from pyinfra.context import ctx_state
+
+from deploy.step import deploy
+
+came = []
+
+
+@deploy("Probe")
+def step(*, refused):
+    if host.name in refused:
+        raise DeployError(f"{host.name}: no")
+    came.append(host.name)
+
+
+inventory = Inventory((["one", "two", "three"], {}))
+for found in inventory:
+    found.connector_cls = LocalConnector
+state = State(inventory, Config())
+connect_all(state)
+ctx_state.set(state)
+for names in sys.argv[1:]:
+    load_func(state, step, refused=names.split(","))
+    print(json.dumps([sorted(came), sorted(host.name for host in state.failed_hosts)]))
+    came.clear()
+"""
+
+
+def three(*refused: str) -> subprocess.CompletedProcess[str]:
+    """Run a step on three hosts as often as there are arguments, which say whom it refuses then."""
+    command = [sys.executable, "-c", THREE, *refused]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_host_that_is_refused_is_left_out_alone() -> None:
+    """The step is prepared on the others, and whatever comes after it for them alone."""
+    done = three("two", "three", "nobody")
+    first, second, third = map(json.loads, done.stdout.splitlines())
+    assert first == [["one", "three"], ["two"]], done.stderr
+    assert second == [["one"], ["three", "two"]]
+    assert third == [["one"], ["three", "two"]]
+
+
+def test_where_all_are_refused_the_run_ends() -> None:
+    """There is nobody left to go on with."""
+    done = three("one,two,three")
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "No hosts remaining" in done.stderr
