@@ -128,7 +128,7 @@ def test_a_user_who_may_not_use_sudo(bare: Machine) -> None:
     """The line says so, and what would help."""
     guest = bare.write_inventory(bare.directory / "guest.py", user="guest")
     said = refusal(bare, inventory=guest)
-    assert len(matching(said, "bare", "sudo")) == 1, said
+    assert len(matching(said, "bare", "may not use sudo without a password")) == 1, said
 
 
 def test_a_host_that_cannot_be_reached(bare: Machine) -> None:
