@@ -68,7 +68,7 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/airflow/Dockerfile
-	$(BIN)/yamllint --strict dvc.yaml params.yaml bench/peers/ansible/playbook.yml
+	$(BIN)/yamllint --strict dvc.yaml params.yaml bench/peers/ansible/playbook.yml examples
 
 unit: $(VENV)/.dev ## run the tests that need no machine
 	@$(BIN)/pytest tests/unit --numprocesses 2

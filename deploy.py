@@ -4,10 +4,23 @@ pyinfra inventory.py deploy.py            the whole, which is safe to repeat
 pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
 """
 
-from deploy import base_image, credentials, egress, engine, image, lock, preflight, project, stack, status
+from deploy import (
+    base_image,
+    cloud_init,
+    credentials,
+    egress,
+    engine,
+    image,
+    lock,
+    preflight,
+    project,
+    stack,
+    status,
+)
 
 # A machine fit for the job
 preflight.check()
+cloud_init.wait()
 egress.configure()
 engine.install()
 credentials.ensure()

@@ -6,8 +6,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy import local_engine
@@ -16,6 +14,7 @@ from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current
 from deploy.shipment import Ship
+from deploy.step import deploy, operation
 
 
 @dataclass(frozen=True)

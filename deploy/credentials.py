@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 from pyinfra.connectors.local import LocalConnector
 
@@ -14,6 +12,7 @@ from deploy import lock, status
 from deploy.machine import Kept, look
 from deploy.script import Run
 from deploy.settings import Settings, current, limits
+from deploy.step import deploy, operation
 
 # One file each, which compose mounts only where it is needed; the names are part of the compose template.
 NAMES = (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
-
 from deploy import lock
 from deploy.script import Run
 from deploy.settings import Settings, current
+from deploy.step import deploy, operation
 
 
 @deploy("Database")

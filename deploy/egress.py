@@ -10,14 +10,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy.configuration import CONFIGURATION_ROOT
 from deploy.machine import look
 from deploy.script import Run
 from deploy.settings import Settings, current
+from deploy.step import deploy, operation
 
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 AUTHORITY = "/usr/local/share/ca-certificates/flights-mlops-{}.crt"

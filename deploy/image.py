@@ -6,14 +6,13 @@ from collections.abc import Generator
 from functools import partial
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 
 from deploy import base_image, configuration, egress, local_engine, package_index, project
 from deploy.machine import look
 from deploy.script import Run
 from deploy.settings import Settings, current
 from deploy.shipment import Ship
+from deploy.step import deploy, operation
 
 # Of the file that says which Python index to ask, where a password may stand.
 INDEX_MODE = "600"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 
 from deploy import claim
 from deploy.machine import look
 from deploy.script import Run
+from deploy.step import deploy, operation
 
 
 @deploy("Lock")

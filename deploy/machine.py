@@ -9,8 +9,9 @@ from typing import cast
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
+from pyinfra.api.exceptions import DeployError
 
-from deploy import claim, script
+from deploy import access, claim, script
 from deploy.settings import of_host
 
 # Seconds that a look stays true while nothing of ours changes the host; a question at a terminal takes more.
@@ -173,18 +174,18 @@ class Look(FactBase[Machine]):
 def look() -> Machine:
     """Return what the host in context looks like: as gathered just before, if nothing has changed it since.
 
-    Where it cannot be looked at, because its user may not be root, nothing is known of it.
+    Raises ``DeployError`` where that cannot be seen.
     """
     kept = host.connector_data.get(script.SEEN)
     if not isinstance(kept, tuple) or time.monotonic() - kept[0] > FRESH:
         settings, _ = of_host()
-        found = host.get_fact(
-            Look,
-            ui_port=settings.ui_port,
-            keep_releases=settings.keep_releases,
-            _sudo=script.needs_sudo(host),
-            _ignore_errors=True,
-        )
+        given = {"ui_port": settings.ui_port, "keep_releases": settings.keep_releases}
+        try:
+            found = host.get_fact(Look, **given, _sudo=script.needs_sudo(host), _ignore_errors=True)
+        except EOFError:  # nobody is there to be asked for a password
+            found = Machine()
+        if not found["os.id"]:
+            raise DeployError(access.fault())
         if found.lock and claim.is_gone(found.lock.client):
             host.connector_data[script.DEAD] = found.lock.token
         kept = (time.monotonic(), found)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 from pyinfra import host
-from pyinfra.api import FactBase
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy import base_image, claim, egress, local_engine, project
 from deploy.machine import Machine, look
 from deploy.settings import Settings, of_host
+from deploy.step import deploy
 
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
 ARCHITECTURES = {"amd64", "arm64"}
@@ -24,43 +23,21 @@ DISK_MIB_LATER = 1024
 COMPOSE_AT_LEAST = (2, 20)
 
 
-class Access(FactBase[str]):
-    """How the user who logs in becomes root: ``root``, ``sudo``, ``password`` or ``none``."""
-
-    def command(self) -> str:
-        """Return a command that any user may run."""
-        return (
-            'if [ "$(id -u)" = 0 ]; then echo root; elif ! command -v sudo >/dev/null; then echo none; '
-            "elif sudo -n bash -c : 2>/dev/null; then echo sudo; else echo password; fi"
-        )
-
-
 @deploy("Preflight")
 def check() -> None:
     """Raise ``DeployError`` with a line for each thing that is wrong; change nothing."""
     settings, faults = of_host()
-    machine = look()
-    if machine["os.id"]:
+    try:
+        machine = look()
         faults += [f"{host.name}: {fault}" for fault in machine_faults(machine, settings)]
         faults += [f"{host.name}: {fault}" for fault in lock_faults(machine)]
-    else:
-        faults.append(f"{host.name}: {access_fault(host.get_fact(Access, _sudo=False))}")
+    except DeployError as fault:  # it cannot be looked at
+        machine = Machine()
+        faults.append(str(fault))
     faults += project_faults(settings, machine)
     faults += [f"{host.name}: {fault}" for fault in source_faults(settings, machine)]
     if faults:
-        raise DeployError("\n".join(["Nothing was changed, because:", *faults]))
-
-
-def access_fault(access: str) -> str:
-    """Return why the host could not be looked at."""
-    if access == "none":
-        return "the user who logs in is not root and sudo is not installed; log in as root, or install sudo."
-    if access == "password":
-        return (
-            "the user who logs in may not use sudo without a password; "
-            "allow it (NOPASSWD), give the password with --same-sudo-password, or log in as root."
-        )
-    return "it could not be looked at; see what is said above."
+        raise DeployError("\n".join(faults))
 
 
 def lock_faults(machine: Machine) -> list[str]:

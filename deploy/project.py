@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import cache
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy import base_image, configuration, release
@@ -17,6 +15,7 @@ from deploy.configuration import Placement, Release
 from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current, limits
+from deploy.step import deploy, operation
 
 STATE_DIRECTORIES = ("data", "models", "logs")
 # What tasks write and print is theirs: other users of the host have no part in it.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy import lock, status
@@ -14,6 +12,7 @@ from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current, limits
 from deploy.stack import out_of_date
+from deploy.step import deploy, operation
 
 
 @deploy("Rollback")

@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paramiko import SSHException
 from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import echo
 from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
-from deploy import claim
+from deploy import claim, summary
 from deploy.settings import of_host
 
 if TYPE_CHECKING:
@@ -90,21 +92,26 @@ class Run(StringCommand):
             echo(f"{host.print_prefix}>>> {shlex.join((f'{self.script}.sh', *self.arguments))}", err=True)
         claims = _claims(host) if "claim" in parts(self.script) else ()
         text = command(self.script, *self.arguments, claims=claims)
-        status = self.run_on(host, text, connector_arguments)
+        try:
+            status, lines = self.run_on(host, text, connector_arguments)
+        except (PyinfraError, SSHException, OSError, EOFError) as fault:
+            status, lines = False, [f"error: {fault}"]
+            if not is_cut_off(host):
+                echo(f"{host.print_prefix}error: {fault}", err=True)
         if claims and status:
             host.connector_data[CLAIMED] = "claimed"
         if not status and is_cut_off(host):
-            echo(
-                f"{host.print_prefix}error: the connection to {host.name} was lost; run it again to go on.",
-                err=True,
-            )
+            lines = [f"error: the connection to {host.name} was lost; run it again to go on."]
+            echo(f"{host.print_prefix}{lines[0]}", err=True)
+        if not status and (said := [line for line in lines if line.startswith("error: ")]):
+            summary.note(host, said[-1].removeprefix("error: "))
         # Printed already: what is returned here, pyinfra would print once more after a failure.
         return status, CommandOutput([])
 
-    def run_on(self, host: Host, text: StringCommand, arguments: Any) -> bool:
-        """Run the command on the host, as pyinfra does; gives whether it went well."""
-        status, _ = host.run_shell_command(text, print_output=True, print_input=False, **arguments)
-        return status
+    def run_on(self, host: Host, text: StringCommand, arguments: Any) -> tuple[bool, list[str]]:
+        """Run the command on the host, as pyinfra does; gives whether it went well, and what it said."""
+        status, output = host.run_shell_command(text, print_output=True, print_input=False, **arguments)
+        return status, output.output_lines
 
 
 def _claims(host: Host) -> tuple[str, ...]:

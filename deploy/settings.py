@@ -111,6 +111,9 @@ class Settings(BaseModel):
     apt_lock_timeout: Seconds = Field(300, ge=0)
     """How long to wait for another process to release apt's and dpkg's locks, in seconds."""
 
+    cloud_init_timeout: Seconds = Field(900, ge=0)
+    """How long cloud-init may take to finish the first boot, in seconds."""
+
     keep_releases: int = Field(5, ge=1)
     """How many releases stay on the host to go back to, the current one included."""
 

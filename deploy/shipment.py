@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import tarfile
 import time
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Lock, Thread
-from typing import IO, TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.output import echo
@@ -25,7 +21,8 @@ from pyinfra.connectors.util import (
     read_output_buffers,
 )
 
-from deploy import local_engine
+from deploy import local_engine, sudo, summary
+from deploy.archive import common, pack
 from deploy.script import Run, needs_sudo
 
 if TYPE_CHECKING:
@@ -36,7 +33,6 @@ CHUNK = 1 << 18
 EVERY = 5
 # The first engine that reads zstd, which takes a fifth of gzip's time.
 ZSTD_SINCE = 23
-ONCE = Lock()
 
 
 class Layers(FactBase[tuple[int, list[list[str]]]]):
@@ -62,70 +58,6 @@ class Layers(FactBase[tuple[int, list[list[str]]]]):
         return int(version[0]) if version else 0, [json.loads(line) or [] for line in output[1:]]
 
 
-def common(wanted: list[str], images: Iterable[list[str]]) -> int:
-    """Return how many of the lowest layers of ``wanted`` are those of one of the images.
-
-    An engine keeps a layer as what it is on top of those below it: the same one elsewhere is another.
-    """
-    most = 0
-    for image in images:
-        same = 0
-        while same < min(len(wanted), len(image)) and wanted[same] == image[same]:
-            same += 1
-        most = max(most, same)
-    return most
-
-
-def without(archive: IO[bytes], digests: set[str], to: IO[bytes]) -> None:
-    """Copy what ``docker save`` writes, without the layers of these digests.
-
-    Only engines from 25 on name a layer's file by its digest; of others all is copied.
-    """
-    unwanted = {f"blobs/{digest.replace(':', '/')}" for digest in digests}
-    with tarfile.open(fileobj=archive, mode="r|") as source, tarfile.open(fileobj=to, mode="w|") as copy:
-        for member in source:
-            if member.name not in unwanted:
-                copy.addfile(member, source.extractfile(member) if member.isreg() else None)
-
-
-@cache
-def directory() -> TemporaryDirectory[str]:
-    """Return where the archives of this run are, which are removed at its end."""
-    return TemporaryDirectory(prefix="flights-mlops-")
-
-
-def pack(image: str, known: int, *, zstd: bool) -> Path:
-    """Return a file with the archive of an image that is here, without its ``known`` lowest layers.
-
-    Made once a run, whichever hosts it is for. Raises ``ValueError``, one sentence, where that fails.
-    """
-    digests: list[str] = json.loads(local_engine.layers(image))
-    file = Path(directory().name) / f"{image.replace(':', '-')}.{known}.{'zst' if zstd else 'gz'}"
-    with ONCE:
-        if file.exists():
-            return file
-        compress = ["zstd", "--quiet", "-3", "-T0"] if zstd else ["gzip", "--fast"]
-        partial = file.with_suffix(".partial")
-        with (
-            partial.open("wb") as packed,
-            subprocess.Popen(compress, stdin=subprocess.PIPE, stdout=packed) as packing,  # noqa: S603 - fixed
-            subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving,  # noqa: S603, S607 - fixed
-        ):
-            try:
-                if saving.stdout and packing.stdin:
-                    without(saving.stdout, set(digests[:known]) - set(digests[known:]), packing.stdin)
-                    packing.stdin.close()
-            except (OSError, tarfile.TarError) as error:
-                saving.kill()
-                raise ValueError(
-                    f"{image} could not be packed on this machine ({error}); make room in {file.parent}."
-                ) from error
-        if saving.returncode or packing.returncode:
-            raise ValueError(f"{image} could not be packed on this machine; make room in {file.parent}.")
-        partial.rename(file)
-    return file
-
-
 class Ship(Run):
     """Have an image on the host that is here: what the host lacks of it is streamed into its engine."""
 
@@ -149,6 +81,7 @@ class Ship(Run):
             self.file = pack(name, known, zstd=zstd)
         except ValueError as fault:
             say(f"error: {fault}")
+            summary.note(host, str(fault))
             return False, CommandOutput([])
         count = len(json.loads(wanted))
         size = megabytes(self.file.stat().st_size)
@@ -156,22 +89,31 @@ class Ship(Run):
         self.arguments = (name, self.image, wanted)
         return super().execute(state, host, connector_arguments)
 
-    def run_on(self, host: Host, text: StringCommand, arguments: Any) -> bool:
+    def run_on(self, host: Host, text: StringCommand, arguments: Any) -> tuple[bool, list[str]]:
         """Run the script with the file as its standard input, which pyinfra would want whole and as text."""
         connector = host.connector
         assert isinstance(connector, SSHConnector) and connector.client is not None  # noqa: S101, PT018 - else none is shipped
         extract_control_arguments(arguments)
+        password = sudo.password(host, arguments)
         command = make_unix_command_for_host(host.state, host, text, **arguments)
         stdin, stdout, stderr = connector.client.exec_command(command.get_raw_value())
-        reader = Thread(target=read_output_buffers, args=(stdout, stderr, None, True, host.print_prefix))
+        lines: list[str] = []
+
+        def read() -> None:
+            output = read_output_buffers(stdout, stderr, None, True, host.print_prefix)  # noqa: FBT003 - as it is declared
+            lines.extend(output.output_lines)
+
+        reader = Thread(target=read)
         reader.start()
         try:
+            if password:
+                stdin.channel.sendall(f"{password}\n".encode())
             send(self.file, stdin.channel.sendall, lambda line: echo(f"{host.print_prefix}{line}", err=True))
             stdin.channel.shutdown_write()
         except (OSError, EOFError):
             pass  # it has ended, or the connection: why, is in what it says, or said by who called
         reader.join()
-        return bool(stdout.channel.recv_exit_status() == 0)
+        return stdout.channel.recv_exit_status() == 0, lines
 
 
 def send(file: Path, to: Callable[[bytes], object], say: Callable[[str], None]) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Generator
 from typing import Any
 
 from pyinfra import host
-from pyinfra.api import operation
-from pyinfra.api.deploy import deploy
 
 from deploy import project, script
 from deploy.configuration import Release
 from deploy.machine import Machine, look
 from deploy.script import Run
 from deploy.settings import Settings, current, limits
+from deploy.step import deploy, operation
 
 
 @deploy("Database")

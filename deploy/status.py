@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.api.deploy import deploy
+from pyinfra.api import FactBase, StringCommand
 from pyinfra.connectors.local import LocalConnector
 
-from deploy import script
+from deploy import script, summary
 from deploy.configuration import CONFIGURATION_ROOT
 from deploy.machine import look
 from deploy.settings import Settings, current
 from deploy.stack import out_of_date
+from deploy.step import deploy, operation
 
 HISTORY_TABS = 6
 PASSWORD_FILE = f"{CONFIGURATION_ROOT}/secrets/admin_password"
@@ -61,6 +61,7 @@ def report(*, settings: Settings) -> Generator[StringCommand]:
     """Print the summary; change nothing."""
     if host.state.is_executing:
         machine = look()
+        summary.note_release(host, machine["current"])
         due = out_of_date(machine)
         state = f"not as wanted: {', '.join(due)}" if due else f"{len(machine.found)} services healthy"
         host.log(f"Release {machine['current'] or 'none'}: {state if machine.found else 'nothing runs'}")

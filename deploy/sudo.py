@@ -23,6 +23,12 @@ READ = QuoteString(f'IFS= read -r {NAME}; export {NAME}; exec "$@"')
 _make = util.make_unix_command
 
 
+def password(host: Any, arguments: dict[str, Any]) -> str | None:
+    """Return the password that sudo wants for a command, where one was given or asked for."""
+    found: str | None = arguments.get("_sudo_password") or host.connector_data.get("prompted_sudo_password")
+    return found
+
+
 class Input:
     """What a command gets on standard input: a line with the password, if there is one, and the rest."""
 
@@ -32,10 +38,9 @@ class Input:
 
     def readlines(self) -> list[str]:
         """Return the lines. Asked just before they are written: by then pyinfra may have a password."""
-        prompted = self.host.connector_data.get("prompted_sudo_password")
-        password = self.arguments.get("_sudo_password") or prompted
+        first = password(self.host, self.arguments)
         rest = [self.rest] if isinstance(self.rest, str) else list(self.rest or ())
-        return [password, *rest] if password else rest
+        return [first, *rest] if first else rest
 
 
 def make_unix_command(command: StringCommand, **arguments: Any) -> StringCommand:
@@ -61,7 +66,7 @@ def masked(record: logging.LogRecord) -> bool:
     """Have a record of pyinfra's log, which names all arguments of a step, say nothing of passwords."""
     if isinstance(record.args, tuple):
         record.args = tuple(
-            {key: "*MASKED*" if "_password" in str(key) and value else value for key, value in found.items()}
+            {key: "*MASKED*" if "password" in str(key) and value else value for key, value in found.items()}
             if isinstance(found, dict)
             else found
             for found in record.args

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Prints what the host looks like, a "key value..." line each; changes nothing.
-# Uses: common lock stack
+# Uses: common lock stack boot
 # Arguments: the UI's port; how many releases are kept.
 # It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
 set -u
@@ -17,6 +17,7 @@ system() {
   printf 'login.uid %s\n' "${SUDO_UID:-$(id -u)}"
   printf 'memory.kib %s\n' "$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)"
   [ ! -e /etc/ssl/certs/ca-certificates.crt ] || printf 'authorities present\n'
+  ! cloud_init_runs || printf 'cloud-init running\n'
   read_lock
   ! lock_is_held || printf 'lock %s %s %s %s %s\n' "$lock_token" "$lock_client" "$lock_since" "$lock_owner" "$lock_message"
 }

@@ -90,11 +90,11 @@ class Machine(Host):
             f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM, *not_to_be_had(),
             *(f"--env={name}={value}" for name, value in given.items()), image(self.suite, caches.apt),
         ])  # fmt: skip
-        until(f"host keys of {self.name}", self._note_host_keys)
+        until(f"host keys of {self.name}", self.note_host_keys)
         self.write_inventory(self.inventory)
         self.wait()
 
-    def _note_host_keys(self) -> bool:
+    def note_host_keys(self) -> bool:
         """Learn the keys as from a provider's console, so that SSH can be strict about them."""
         keys = run(["docker", "exec", self.container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"]).stdout
         lines = [f"[127.0.0.1]:{self.port} {key}\n" for key in keys.splitlines()]

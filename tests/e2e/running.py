@@ -51,11 +51,13 @@ class Running:
 
 
 @contextmanager
-def begun(machine: Machine, *arguments: str, checkout: Path = ROOT) -> Iterator[Running]:
+def begun(
+    machine: Machine, *arguments: str, checkout: Path = ROOT, inventory: Path | None = None
+) -> Iterator[Running]:
     """Type `pyinfra -y INVENTORY …`, and do not wait for its end; after the block it is killed."""
     number = len(list(machine.directory.glob("output-*")))
     output = machine.directory / f"output-{number}"
-    command = [PYINFRA, "-y", machine.inventory, *arguments]
+    command = [PYINFRA, "-y", inventory or machine.inventory, *arguments]
     with output.open("wb") as file:
         process = subprocess.Popen(
             command, cwd=checkout, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT

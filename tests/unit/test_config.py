@@ -1,5 +1,6 @@
-"""What is set before pyinfra connects: each request is sent at once."""  # noqa: INP001 - no package: it would take `deploy` below it along, under the name of the real one
+"""What is set before pyinfra connects: each request is sent at once, and no password is logged."""  # noqa: INP001 - no package: it would take `deploy` below it along, under the name of the real one
 
+import logging
 import shlex
 import socket
 import sys
@@ -12,6 +13,7 @@ import pytest
 from paramiko import ECDSAKey, ProxyCommand, ServerInterface, Transport
 
 import config
+from deploy import sudo
 
 # Standard input and output, to and from a port: what a ProxyCommand does.
 RELAY = """
@@ -77,3 +79,15 @@ def test_a_socket_that_is_not_of_tcp_is_left_alone() -> None:
     client, server = socket.socketpair()
     with talking(client, server):
         assert client.family == socket.AF_UNIX
+
+
+def test_no_password_is_logged() -> None:
+    """Neither of a host nor of a step, under whichever name pyinfra has it; all else is."""
+    given = {"_sudo_password": "canary", "ssh_password": "canary", "password": "canary", "_su_user": "them"}
+    message = "Starting %s (args=%r)"
+    record = logging.LogRecord("pyinfra", logging.DEBUG, __file__, 1, message, ("a step", given), None)
+    assert sudo.masked in logging.getLogger("pyinfra").filters
+    assert sudo.masked(record)
+    assert "canary" not in record.getMessage()
+    assert "them" in record.getMessage()
+    assert "canary" in given.values(), "what is used has changed, and not what is shown"

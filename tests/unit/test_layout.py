@@ -108,6 +108,17 @@ def test_an_operation_says_what_it_does(name: str) -> None:
     assert ast.get_docstring(operation)
 
 
+@every_module
+def test_a_fault_is_that_of_one_host(path: Path) -> None:
+    """Steps and operations are made by deploy/step.py: with pyinfra's own, one host's fault ends all."""
+    if path.stem != "step":
+        assert not imported(path) & {
+            "pyinfra.api.operation",
+            "pyinfra.api.deploy",
+            "pyinfra.api.deploy.deploy",
+        }
+
+
 def operation_calls() -> Iterator[tuple[str, ast.Call]]:
     """Yield the calls of operations in deploy/, each with where it stands."""
     for path in MODULES:

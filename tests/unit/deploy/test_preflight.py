@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from pyinfra.api import Host
 
-from deploy import claim, script
+from deploy import access, claim, script
 from deploy.base_image import RECIPES
 from deploy.machine import Lock, Machine
 from deploy.preflight import (
@@ -16,8 +16,6 @@ from deploy.preflight import (
     DISK_MIB_LATER,
     MEMORY_MIB,
     SYSTEMS,
-    Access,
-    access_fault,
     lock_faults,
     machine_faults,
 )
@@ -107,7 +105,7 @@ def test_enough_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("access", "way_out"),
+    ("kind", "way_out"),
     [
         ("none", "log in as root, or install sudo."),
         ("password", "give the password with --same-sudo-password, or log in as root."),
@@ -115,9 +113,9 @@ def test_enough_is_enough() -> None:
         ("", "see what is said above."),
     ],
 )
-def test_a_machine_that_could_not_be_looked_at_has_one_fault(access: str, way_out: str) -> None:
+def test_a_machine_that_could_not_be_looked_at_has_one_fault(kind: str, way_out: str) -> None:
     """It is about the user who logs in, where that is why."""
-    fault = access_fault(access)
+    fault = access.reason(kind, with_password=False)
     assert fault.endswith(way_out)
     assert "\n" not in fault
 
@@ -125,17 +123,17 @@ def test_a_machine_that_could_not_be_looked_at_has_one_fault(access: str, way_ou
 def test_how_a_user_becomes_root_is_asked_without_being_root() -> None:
     """The command as root, and as somebody who may not even read root's files."""
 
-    def access(**user: int) -> str:
-        command = ["sh", "-c", str(Access().command())]
+    def found(**user: int) -> str:
+        command = ["sh", "-c", str(access.Access().command())]
         return subprocess.run(
             command, capture_output=True, text=True, check=True, cwd="/", **user
         ).stdout.strip()
 
     if os.geteuid() != 0:
-        assert access() in {"none", "password", "sudo"}
+        assert found() in {"none", "password", "sudo"}
         return
-    assert access() == "root"
-    assert access(user=65534, group=65534) == ("password" if shutil.which("sudo") else "none")
+    assert found() == "root"
+    assert found(user=65534, group=65534) == ("password" if shutil.which("sudo") else "none")
 
 
 def locked(client: str) -> Machine:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.shipment import Layers, common, megabytes, send, without
+from deploy.archive import common, without
+from deploy.shipment import Layers, megabytes, send
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+"""Two environments. What differs between them is in group_data/, by the names of the groups.
+
+pyinfra examples/fleet/inventory.py deploy.py --limit staging
+"""
+
+staging = [
+    ("staging.example.org", {"ssh_user": "deploy"}),
+]
+
+production = [
+    ("flights-1.example.org", {"ssh_user": "deploy"}),
+    ("flights-2.example.org", {"ssh_user": "deploy", "parallelism": 32}),  # a larger machine
+]

@@ -1,0 +1,63 @@
+"""Several machines in one inventory, and one run of pyinfra over them."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .command import ROOT, Finished
+from .host import PYINFRA
+from .machine import Machine
+
+
+def reached(machine: Machine, **data: Any) -> tuple[str, dict[str, Any]]:
+    """Return a machine as an inventory has it, with more or other data."""
+    given: dict[str, Any] = {
+        "ssh_hostname": "127.0.0.1",
+        "ssh_port": machine.port,
+        "ssh_user": "debian",
+        "ssh_key": str(machine.directory / "id_ed25519"),
+        "ssh_known_hosts_file": str(machine.directory / "known_hosts"),
+        "ssh_strict_host_key_checking": "yes",
+    }
+    return machine.name, given | data
+
+
+def write(folder: Path, **groups: list[tuple[str, dict[str, Any]]]) -> Path:
+    """Write an inventory with these groups."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inventory = folder / "fleet.py"
+    inventory.write_text("".join(f"{name} = {hosts!r}\n" for name, hosts in groups.items()))
+    return inventory
+
+
+def pyinfra(
+    inventory: Path, *arguments: str, password: str = "", env: Mapping[str, str] | None = None
+) -> Finished:
+    """Type `pyinfra -y INVENTORY …` where there is no terminal; a password comes on standard input."""
+    asked = ["--same-sudo-password"] if password else []
+    return subprocess.run(
+        [PYINFRA, "-y", *asked, inventory, *arguments],
+        cwd=ROOT,
+        env=os.environ | (env or {}),
+        input=f"{password}\n",
+        start_new_session=True,  # else the password is asked for at the terminal the tests are run from
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
+def outcomes(done: Finished) -> dict[str, str]:
+    """Return what the end of a run says of each host, without the times; nobody is shown a traceback."""
+    said = done.stdout + done.stderr
+    assert "traceback" not in said.lower(), said
+    _, _, end = said.partition("--> Hosts:\n")
+    lines = [line for line in end.split("\n\n")[0].splitlines() if line.startswith("    ")]
+    return {
+        name: re.sub(r"\d+\.\d s", "N s", clause)
+        for name, clause in (line.split(maxsplit=1) for line in lines)
+    }

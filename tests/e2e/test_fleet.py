@@ -1,0 +1,172 @@
+"""Many hosts in one run: what is wrong with one is its own affair, and the end says what came of each."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from . import fleet
+from .caches import free_port
+from .command import run
+from .conftest import MakeMachine
+from .containers import health
+from .machine import Machine
+from .running import begun
+from .test_refusals import UBUNTU, covered, everything, listener
+from .test_single_steps import HOLD_LOCK
+
+PASSWORD = "correct-Horse-9"  # noqa: S105 - of a disposable machine
+
+
+@pytest.fixture(scope="module")
+def good(new_machine: MakeMachine) -> Iterator[Machine]:
+    """Make a machine with nothing wrong with it; its user `ops` may use sudo with a password."""
+    machine = new_machine("good", "trixie")
+    with_password(machine)
+    yield machine
+    machine.destroy()
+
+
+@pytest.fixture(scope="module")
+def other(new_machine: MakeMachine) -> Iterator[Machine]:
+    """Make a second machine, which something is wrong with."""
+    machine = new_machine("other", "trixie")
+    yield machine
+    machine.destroy()
+
+
+def with_password(machine: Machine) -> None:
+    """Add a user who may use sudo with a password, as Debian's installer makes one."""
+    machine.sudo(
+        "useradd --create-home --shell /bin/bash --groups sudo ops && "
+        f"echo ops:{PASSWORD} | chpasswd && "
+        "cp --recursive /home/debian/.ssh /home/ops/ && chown --recursive ops: /home/ops/.ssh"
+    )
+
+
+@contextmanager
+def without_packages(machine: Machine) -> Iterator[None]:
+    """Have apt ask a proxy that is not there."""
+    proxy = "/etc/apt/apt.conf.d/02nowhere"
+    machine.sudo(f"echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' >{proxy}")
+    try:
+        yield
+    finally:
+        machine.sudo(f"rm {proxy}")
+
+
+def another_key(machine: Machine, folder: Path) -> str:
+    """Return a file of known hosts that has this machine with the keys of another one."""
+    known = (machine.directory / "known_hosts").read_text().splitlines()
+    name = known[0].split()[0]
+    key = folder / "host_key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+    path = folder / "known_hosts"
+    path.write_text(f"{name} {key.with_suffix('.pub').read_text()}")
+    return str(path)
+
+
+def test_one_host_is_deployed_to_beside_others_that_fail(
+    good: Machine, other: Machine, tmp_path: Path
+) -> None:
+    """The whole stack comes up on one, as a user with a password; each of the others says why not, once."""
+    inventory = fleet.write(
+        tmp_path,
+        fleet=[
+            fleet.reached(good, ssh_user="ops"),
+            fleet.reached(other),
+            ("refused", fleet.reached(other, ui_port=9999, colour="red")[1]),
+            ("changed", fleet.reached(other, ssh_known_hosts_file=another_key(other, tmp_path))[1]),
+            ("gone", fleet.reached(other, ssh_port=free_port())[1]),
+        ],
+    )
+    with without_packages(other), listener(other, 9999):
+        done = fleet.pyinfra(inventory, "deploy.py", password=PASSWORD)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    found = fleet.outcomes(done)
+    assert list(found) == ["good", "other", "refused", "changed", "gone"]
+    release = good.run("basename $(readlink /opt/flights-mlops/current)").stdout.strip()
+    assert found["good"].startswith(f"release {release}, "), said
+    assert "steps changed it" in found["good"]
+    assert found["other"].startswith('failed after N s at "Docker | ')
+    assert "could not be installed on other" in found["other"]
+    assert found["refused"].startswith('refused: there is no setting "colour"')
+    assert found["changed"] == found["gone"] == "not reached: why is said above"
+    block = said.split("--> Nothing was changed on refused, because:\n")[1].split("\n\n")[0]
+    assert 'refused: there is no setting "colour"' in block
+    assert "refused: port 9999 is taken by systemd-socket" in block
+    assert said.count("port 9999 is taken") == 1
+    assert "[changed]" in said
+    assert "ssh-keygen -R" in said
+    assert set(health(good).values()) == {"healthy"}
+    assert PASSWORD not in said
+
+
+def test_a_second_run_changes_nothing(good: Machine, tmp_path: Path) -> None:
+    """Whoever logs in: the stack stays that of its data's owner."""
+    for user in ("ops", "debian", "root"):
+        if user == "root":
+            good.sudo("install -d -m 0700 /root/.ssh && cp /home/debian/.ssh/authorized_keys /root/.ssh/")
+        inventory = fleet.write(tmp_path, fleet=[fleet.reached(good, ssh_user=user)])
+        done = fleet.pyinfra(inventory, "deploy.py", password=PASSWORD if user == "ops" else "")
+        assert done.returncode == 0, done.stderr
+        assert fleet.outcomes(done)["good"].endswith("nothing changed, N s"), (user, done.stderr)
+
+
+def test_a_step_that_refuses_one_host(good: Machine, other: Machine, tmp_path: Path) -> None:
+    """There is nothing to roll back to on one; on the other one, what was asked for runs."""
+    inventory = fleet.write(tmp_path, fleet=[fleet.reached(good), fleet.reached(other)])
+    release = good.run("basename $(readlink /opt/flights-mlops/current)").stdout.strip()
+    done = fleet.pyinfra(inventory, "deploy.rollback.to", f"release={release}")
+    assert done.returncode == 1
+    found = fleet.outcomes(done)
+    assert found["good"] == f"release {release}, nothing changed, N s"
+    assert found["other"].startswith(f"refused: {release} is not there")
+
+
+def test_environments(good: Machine, other: Machine, tmp_path: Path) -> None:
+    """A fault in a group's data names the hosts of that group; --limit leaves the other group out."""
+    inventory = fleet.write(tmp_path, staging=[fleet.reached(other)], production=[fleet.reached(good)])
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data/staging.py").write_text("paralelism = 2\nui_port = 9999\n")
+    (tmp_path / "group_data/production.py").write_text("parallelism = 8\n")
+    with listener(other, 9999):
+        done = fleet.pyinfra(inventory, "deploy.preflight.check")
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert 'other: there is no setting "paralelism"; did you mean "parallelism"?' in said
+    assert "other: port 9999 is taken" in said
+    assert "good:" not in said
+    done = fleet.pyinfra(inventory, "deploy.lock.show", "--limit", "production")
+    assert done.returncode == 0
+    assert list(fleet.outcomes(done)) == ["good"]
+
+
+def test_an_unknown_system_is_refused_and_not_touched(good: Machine, other: Machine, tmp_path: Path) -> None:
+    """The other host is as good as before."""
+    inventory = fleet.write(tmp_path, fleet=[fleet.reached(good), fleet.reached(other)])
+    with covered(other, "/usr/lib/os-release", UBUNTU):
+        before = everything(other)
+        done = fleet.pyinfra(inventory, "deploy.py")
+        assert sorted(everything(other) ^ before) == []
+    assert done.returncode == 1
+    found = fleet.outcomes(done)
+    assert found["other"].startswith("refused: Ubuntu 20.04.6 LTS is not supported")
+    assert found["good"].endswith("nothing changed, N s")
+
+
+def test_a_connection_that_is_lost(good: Machine, other: Machine, tmp_path: Path) -> None:
+    """Its host fails with a sentence, in the middle of a step; the other one goes on and ends well."""
+    inventory = fleet.write(tmp_path, fleet=[fleet.reached(good), fleet.reached(other)])
+    other.sudo(HOLD_LOCK.format(seconds=600))
+    with begun(other, "deploy.py", inventory=inventory) as running:
+        running.wait_for("[other] Waiting for perl")
+        other.sudo("kill $(pgrep --full '^sshd-session: debian@notty' | head -n 1)")
+        done = running.end()
+    other.sudo("systemctl stop first-boot")
+    assert done.returncode == 1
+    found = fleet.outcomes(done)
+    assert found["other"].endswith("the connection to other was lost; run it again to go on.")
+    assert found["good"].endswith("nothing changed, N s")
