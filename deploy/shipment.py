@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -31,31 +30,28 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 # Seconds between two lines that say how far it is.
 EVERY = 5
-# The first engine that reads zstd, which takes a fifth of gzip's time.
-ZSTD_SINCE = 23
 
 
-class Layers(FactBase[tuple[int, list[list[str]]]]):
-    """The engine's major version, and the layers of each of its images, the lowest first."""
+class Layers(FactBase[tuple[bool, list[list[str]]]]):
+    """Whether the host has zstd, and the layers of each image of its engine, the lowest first."""
 
     def command(self) -> str:
         """Return the command. An engine with containerd's store needs every layer: it is told of none."""
         return (
-            "docker info --format '{{.ServerVersion}}'; "
+            "command -v zstd || echo none; "
             "docker info --format '{{.DriverStatus}}' | grep --quiet containerd || "
             "docker images --all --quiet | sort --unique | "
             "xargs --no-run-if-empty docker image inspect --format '{{json .RootFS.Layers}}'"
         )
 
     @staticmethod
-    def default() -> tuple[int, list[list[str]]]:
-        """Return what is sure of any engine."""
-        return 0, []
+    def default() -> tuple[bool, list[list[str]]]:
+        """Return what is sure of any host."""
+        return False, []
 
-    def process(self, output: list[str]) -> tuple[int, list[list[str]]]:
+    def process(self, output: list[str]) -> tuple[bool, list[list[str]]]:
         """Read the command's output."""
-        version = re.match(r"\d+", output[0]) if output else None
-        return int(version[0]) if version else 0, [json.loads(line) or [] for line in output[1:]]
+        return output[0] != "none", [json.loads(line) or [] for line in output[1:]]
 
 
 class Ship(Run):
@@ -75,10 +71,10 @@ class Ship(Run):
         try:
             name = self.provide(say)
             wanted = local_engine.layers(name)
-            version, images = host.get_fact(Layers, _sudo=needs_sudo(host))
+            zstd, images = host.get_fact(Layers, _sudo=needs_sudo(host))
             known = common(json.loads(wanted), images)
-            zstd = version >= ZSTD_SINCE and shutil.which("zstd") is not None
-            self.file = pack(name, known, zstd=zstd)
+            packer = "zstd" if zstd and shutil.which("zstd") else "gzip"
+            self.file = pack(name, known, packer)
         except ValueError as fault:
             say(f"error: {fault}")
             summary.note(host, str(fault))
@@ -86,7 +82,7 @@ class Ship(Run):
         count = len(json.loads(wanted))
         size = megabytes(self.file.stat().st_size)
         say(f"Sending {self.image}: {size} MB, {count - known} of its {count} layers")
-        self.arguments = (name, self.image, wanted)
+        self.arguments = (name, self.image, wanted, packer)
         return super().execute(state, host, connector_arguments)
 
     def run_on(self, host: Host, text: StringCommand, arguments: Any) -> tuple[bool, list[str]]:

@@ -44,6 +44,7 @@ echo "Downloads go $([ -e "$proxy" ] && echo 'through the proxy' || echo 'out di
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 if docker version >/dev/null 2>&1; then
   if [ -d /run/systemd/system ] && [ -z "$(docker ps --quiet)" ]; then
+    systemctl reset-failed docker.service # or systemd would refuse a third start within a minute
     systemctl restart docker.service
     echo "Restarted the Docker engine, on which nothing ran"
   else

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Loads an image that the machine which deploys sends; it has its name only when it is whole.
 # Uses: common prelude lock claim
-# Arguments: its name in the archive, its name here, its layers as the engine lists them.
-# Standard input: the archive, as docker save makes it, compressed, without the layers that are here.
-sent=$1 image=$2 layers=$3
+# Arguments: its name in the archive, its name here, its layers as the engine lists them, what it was packed with.
+# Standard input: the archive, as docker save makes it, packed, without the layers that are here.
+sent=$1 image=$2 layers=$3 packer=$4
 
 [ "$sent" = "$image" ] || trap 'docker image rm "$sent" >/dev/null 2>&1 || true' EXIT
 began=$(date +%s)
-log=$(docker load --quiet 2>&1) || {
+# Not unpacked by the engine: 26.1 was seen to crash where it gave up in the middle of what zstd had packed.
+log=$({ "$packer" --decompress --stdout --quiet | docker load --quiet; } 2>&1) || {
   # An engine that gives up in the middle closes the connection: its answer may be lost to the client, and not to its log.
   log+=$'\n'$(journalctl --quiet --no-pager --output cat --unit docker --since "@$began" 2>/dev/null || tail -n 5 /var/log/docker.log 2>&1)
   tail -n 5 <<<"$log"
