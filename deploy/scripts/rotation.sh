@@ -23,7 +23,8 @@ take() { # the staged secret $1 is the one in use
 # migration; nobody but Airflow's log-in knows the admin's password.
 put_in_force() {
   local name due
-  due=$(find "$staged" -maxdepth 1 -type f ! -name '.*' -printf '%f\n' | sort)
+  # The database's password first, which may be in force already: the others need the database.
+  due=$(find "$staged" -maxdepth 1 -type f ! -name '.*' -printf '%f\n' | sort --reverse)
   echo "Starting the database, if it does not run"
   compose --profile init up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow ||
     fail "the database does not start on $here; compose's message is above. Deploy, then rotate again."
@@ -41,7 +42,7 @@ put_in_force() {
     esac
   done
   rm -r "$staged"
-  record rotated "$release" "$(paste -sd , <<<"$due")${incomplete:+, incomplete}"
+  record rotated "$release" "$(sort <<<"$due" | paste -sd ,)${incomplete:+, incomplete}"
 }
 
 # psql hashes the password before it sends it, so that it is in no log of the server either.

@@ -28,9 +28,11 @@ KILL_SCRIPT = """
 for process in /proc/[0-9]*
 do [ "$(readlink $process/fd/9)" != /run/flights-mlops.lock ] || kill -KILL ${process#/proc/}; done
 """
-# As psql's \\password has it in the middle of a rotation: what was staged is in force, no file says so yet.
-TAKE_STAGED_PASSWORD = f"""
-{{ printf "alter role airflow password '"; cat {CONFIGURATION}/rotation/postgres_password; echo "'"; }} |
+# As a rotation is for a moment: what is staged is in force in the database, and no file says so yet.
+AHEAD = f"""
+staged={CONFIGURATION}/rotation/postgres_password
+(umask 077 && head -c 24 /dev/urandom | base64 --wrap=0 | tr '+/' '-_' >$staged)
+{{ printf "alter role airflow password '"; cat $staged; echo "'"; }} |
 docker exec -i flights-mlops-postgres-airflow-1 psql --quiet --username=airflow
 """
 
@@ -165,7 +167,7 @@ def test_a_rotation_that_is_killed_is_ended_by_the_next_deploy(machine: Machine,
             rotation.wait_for("Encrypting connections and variables")
             machine.sudo(KILL_SCRIPT)
             assert rotation.end().returncode != 0
-        machine.sudo(TAKE_STAGED_PASSWORD)
+        machine.sudo(AHEAD)
         machine.deploy(checkout=clone)
     new = secrets_of(machine)["fernet_key"]
     assert kept(machine, new) == {CONNECTION_PASSWORD}

@@ -128,14 +128,14 @@ def fail_loudly(story: Story, checkout: Checkout) -> None:
     assert "no_such_module" in story.types("deploy.project.check", *LOUD, checkout=checkout.path, fails=True)
     assert "nonsense" in story.types("deploy.stack.migrate", *LOUD, checkout=checkout.path, fails=True)
 
-    # With the index for real: one package, and then one that there is not.
-    package = re.search(r"^typing-extensions==.*?\n(?=\S)", image, re.MULTILINE | re.DOTALL)
+    # With the index for real: one package, and then the same with a hash that is not its own.
+    package = re.search(r"^(typing-extensions==\S+).*?\n(?=\S)", image, re.MULTILINE | re.DOTALL)
     assert package
-    for requirement in (package[0], f"no-such-package==1 --hash=sha256:{'0' * 64}\n"):
+    wrong = f"{package[1]} --hash=sha256:{'0' * 64}\n"
+    for requirement in (package[0], wrong):
         checkout.write("requirements/image.txt", requirement)
         story.types("deploy.project.upload", checkout=checkout.path)
-        fails = "no-such" in requirement
-        story.types("deploy.image.build", *LOUD, checkout=checkout.path, fails=fails)
+        story.types("deploy.image.build", *LOUD, checkout=checkout.path, fails=requirement == wrong)
 
 
 @contextmanager

@@ -283,7 +283,12 @@ def test_this_repository_is_a_whole_project() -> None:
     assert missing(tracked_files(configuration.ROOT)) == []
     found = configuration.build(Settings(), Placement(1000, "python:3.13", "postgres:13", 4096, 26))
     for file in found.files:
-        if file.path in ("airflow/check-dags", "airflow/healthcheck", "airflow/initialise"):
+        if file.path in (
+            "airflow/check-dags",
+            "airflow/healthcheck",
+            "airflow/initialise",
+            "airflow/set-password",
+        ):
             assert file.executable, file.path
 
 
