@@ -4,11 +4,32 @@ pyinfra inventory.py deploy.py            the whole, which is safe to repeat
 pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
 """
 
-from deploy import base_image, credentials, engine, image, lock, preflight, project, stack, status
+from deploy import (
+    base_image,
+    clock,
+    credentials,
+    engine,
+    firewall,
+    image,
+    lock,
+    login,
+    package,
+    preflight,
+    project,
+    security_update,
+    stack,
+    status,
+)
 
 # A machine fit for the job
 preflight.check()
+package.install()
+firewall.close()
+login.harden()
+security_update.automate()
+clock.synchronise()
 engine.install()
+engine.live_restore()
 credentials.ensure()
 
 # A complete release, beside the running one

@@ -163,12 +163,13 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
 class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
-    def command(self, ui_port: int = 8080, keep_releases: int = 5) -> StringCommand:
+    def command(self, ui_port: int = 8080, keep_releases: int = 5, guarded: str = "no") -> StringCommand:
         """Return the command.
 
-        It looks who holds ``ui_port``, and what needs releases if there are more than ``keep_releases``.
+        It looks who holds ``ui_port``, what needs releases if there are more than ``keep_releases``, and,
+        with ``guarded`` "yes", what guards the host.
         """
-        return script.command("look", str(ui_port), str(keep_releases))
+        return script.command("look", str(ui_port), str(keep_releases), guarded)
 
     @staticmethod
     def default() -> Machine:
@@ -192,6 +193,7 @@ def look() -> Machine:
             Look,
             ui_port=settings.ui_port,
             keep_releases=settings.keep_releases,
+            guarded="yes" if script.is_remote(host) else "no",
             _sudo=script.needs_sudo(host),
             _ignore_errors=True,
         )

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -18,6 +18,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.connectors.ssh import SSHConnector
 
 Seconds = int
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Settings of the stack have fields of their own; a second way to set them would be a contradiction.
 OWNED_BY_THE_STACK = frozenset(
@@ -107,6 +108,24 @@ class Settings(BaseModel):
 
     apt_lock_timeout: Seconds = Field(300, ge=0)
     """How long to wait for another process to release apt's and dpkg's locks, in seconds."""
+
+    firewall: bool = True
+    """Whether a firewall lets in SSH and open ports alone, to containers too. Never on @local."""
+
+    open_ports: list[Port] = []
+    """TCP ports that the firewall leaves open beside SSH, for other services and containers of the host."""
+
+    harden_ssh: bool = True
+    """Whether sshd refuses passwords and root, if this deploy logs in with a key. Never on @local."""
+
+    security_updates: bool = True
+    """Whether security updates install themselves, without a reboot. Never on @local."""
+
+    live_restore: bool = True
+    """Whether containers run on while the engine restarts, as it does for its update. Never on @local."""
+
+    synchronise_clock: bool = True
+    """Whether the clock follows time servers; a time daemon that is there stays. Never on @local."""
 
     keep_releases: int = Field(5, ge=1)
     """How many releases stay on the host to go back to, the current one included."""

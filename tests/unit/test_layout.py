@@ -205,7 +205,7 @@ def sent(*functions: str) -> set[str]:
     return names
 
 
-CHANGING, READING = sent("Run"), sent("script.command")
+CHANGING, READING = sent("Run", "Trial"), sent("script.command")
 
 
 def test_every_script_is_sent_by_a_step() -> None:

@@ -1,0 +1,56 @@
+"""A machine as others see it that are no part of it: scanned over a network of its own, IPv4 and IPv6."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+from .command import run
+from .machine import Machine
+
+# Of a private range, and none that Docker gives a network by itself: the engine on the machine has those.
+SUBNETS = ("fd00:f11e::/64", "10.213.77.0/24")
+
+
+@contextmanager
+def network(machine: Machine) -> Iterator[list[str]]:
+    """Put a machine on a network with this one, for as long as the block lasts; gives its two addresses."""
+    name = f"{machine.container}-outside"
+    run(["docker", "network", "create", "--ipv6", *(f"--subnet={subnet}" for subnet in SUBNETS), name])
+    try:
+        run(["docker", "network", "connect", name, machine.container])
+        yield addresses(machine, name)
+    finally:
+        run(["docker", "network", "disconnect", "--force", name, machine.container], check=False)
+        run(["docker", "network", "rm", name])
+
+
+def addresses(machine: Machine, network: str) -> list[str]:
+    """Return the IPv4 and IPv6 address of a machine on a network."""
+    found = json.loads(run(["docker", "inspect", machine.container]).stdout)[0]
+    place = found["NetworkSettings"]["Networks"][network]
+    return [place["IPAddress"], place["GlobalIPv6Address"]]
+
+
+def open_ports(addresses: list[str]) -> list[set[int]]:
+    """Ask every TCP port of each address, all at once; return those that answer."""
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(_scan, addresses))
+
+
+def _scan(address: str) -> set[int]:
+    family = ["-6"] if ":" in address else []
+    # A bridge loses nothing: two tries a port will do where nothing answers.
+    command = ["nmap", *family, "-sS", "-Pn", "-n", "-p-", "--min-rate=6000", "--max-retries=1", "-oG", "-"]
+    return {int(port) for port in re.findall(r"(\d+)/open/", run([*command, address]).stdout)}
+
+
+def connections(address: str, port: int, number: int) -> int:
+    """Open so many connections, one right after the other; return how many came about."""
+    opened = 0
+    for _ in range(number):
+        with suppress(OSError), socket.create_connection((address, port), timeout=0.2):
+            opened += 1
+    return opened
