@@ -146,28 +146,17 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
             case [key, *rest]:
                 values[key] = " ".join(rest)
     by_age = {name: image for _, name, image in sorted(releases)}
-    return Machine(
-        values,
-        images,
-        directories,
-        secrets,
-        by_age,
-        frozenset(changed),
-        frozenset(unfinished),
-        wanted,
-        found,
-        lock,
-    )
+    marked = frozenset(changed), frozenset(unfinished)
+    return Machine(values, images, directories, secrets, by_age, *marked, wanted, found, lock)
 
 
 class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
     def command(self, ui_port: int = 8080, keep_releases: int = 5, guarded: str = "no") -> StringCommand:
-        """Return the command.
+        """Return the command, which asks who holds ``ui_port``.
 
-        It looks who holds ``ui_port``, what needs releases if there are more than ``keep_releases``, and,
-        with ``guarded`` "yes", what guards the host.
+        What needs releases it asks if there are more than ``keep_releases``; what guards the host if "yes".
         """
         return script.command("look", str(ui_port), str(keep_releases), guarded)
 
