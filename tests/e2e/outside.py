@@ -47,10 +47,10 @@ def _scan(address: str) -> set[int]:
     return {int(port) for port in re.findall(r"(\d+)/open/", run([*command, address]).stdout)}
 
 
-def connections(address: str, port: int, number: int) -> int:
+def connections(address: str, port: int, number: int, *, timeout: float = 0.2) -> int:
     """Open so many connections, one right after the other; return how many came about."""
     opened = 0
     for _ in range(number):
-        with suppress(OSError), socket.create_connection((address, port), timeout=0.2):
+        with suppress(OSError), socket.create_connection((address, port), timeout=timeout):
             opened += 1
     return opened
