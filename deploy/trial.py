@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
 from pyinfra.api import Host, State, StringCommand
@@ -70,6 +71,8 @@ def authenticated_by(host: Host) -> str:
 
 def unreachable(host: Host, connector_arguments: Any, *, by_key: bool) -> str:
     """Return why the host cannot be reached anew, as root in the end, or nothing where it can."""
+    # paramiko logs with a traceback what is said in a sentence here.
+    logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
     second = SecondConnection(host.state, host)
     second.by_key = by_key
     try:

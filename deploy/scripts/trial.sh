@@ -22,8 +22,9 @@ begin_trial() {
         "$trial/files$path" "$trial/files$path" "$path" "$path"
     done
     cat
-    echo "rm -rf $trial; systemctl disable --quiet $undo_unit.timer; rm -f $units/$undo_unit.service $units/$undo_unit.timer"
-    echo "systemctl daemon-reload; systemctl --no-block stop $undo_unit.timer"
+    echo "systemctl disable --quiet --now $undo_unit.timer"
+    echo "rm -rf $trial $units/$undo_unit.service $units/$undo_unit.timer"
+    echo "systemctl daemon-reload"
   } >"$trial.new/undo"
   printf '[Unit]\nDescription=Undo a change that was not confirmed\n[Service]\nType=oneshot\nExecStart=/bin/bash %s\n' \
     "$trial/undo" >"$units/$undo_unit.service"

@@ -43,7 +43,7 @@ def open_ports(addresses: list[str]) -> list[set[int]]:
 def _scan(address: str) -> set[int]:
     family = ["-6"] if ":" in address else []
     # A bridge loses nothing: two tries a port will do where nothing answers.
-    command = ["nmap", *family, "-sS", "-Pn", "-n", "-p-", "--min-rate=6000", "--max-retries=1", "-oG", "-"]
+    command = ["nmap", *family, "-sS", "-Pn", "-n", "-p-", "--min-rate=10000", "--max-retries=1", "-oG", "-"]
     return {int(port) for port in re.findall(r"(\d+)/open/", run([*command, address]).stdout)}
 
 
