@@ -5,10 +5,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from pyinfra.api import Host
 
 from deploy import engine, firewall, host_file, login, package, security_update
 from deploy.machine import Machine
 from deploy.preflight import guard_faults
+from deploy.script import is_remote
 from deploy.settings import Settings
 
 SYSTEMD = Machine(values={"systemd": "runs"})
@@ -134,3 +136,8 @@ def test_without_systemd_no_host_is_guarded() -> None:
         ("firewall", "harden_ssh", "security_updates", "live_restore", "synchronise_clock"), False
     )
     assert guard_faults(Machine(), Settings(**off)) == []
+
+
+def test_a_machine_of_ones_own_is_not_guarded(local: Host) -> None:
+    """Whoever deploys to it keeps its firewall, its sshd and its clock as they are."""
+    assert not is_remote(local)
