@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from .command import run
 from .machine import Machine
@@ -34,17 +35,22 @@ def addresses(machine: Machine, network: str) -> list[str]:
     return [place["IPAddress"], place["GlobalIPv6Address"]]
 
 
-def open_ports(addresses: list[str]) -> list[set[int]]:
-    """Ask every TCP port of each address, all at once; return those that answer."""
+def open_ports(addresses: list[str], ports: str = "-") -> list[set[int]]:
+    """Ask TCP ports of each address, by default every one there is, at once; return those that answer.
+
+    Every one is for a machine that does not answer where a port is closed: so many answers would fill the
+    kernel's table of connections, and some be lost.
+    """
     with ThreadPoolExecutor() as threads:
-        return list(threads.map(_scan, addresses))
+        return list(threads.map(partial(_scan, ports=ports), addresses))
 
 
-def _scan(address: str) -> set[int]:
+def _scan(address: str, ports: str) -> set[int]:
     family = ["-6"] if ":" in address else []
     # A bridge loses nothing: two tries a port will do where nothing answers.
-    command = ["nmap", *family, "-sS", "-Pn", "-n", "-p-", "--min-rate=10000", "--max-retries=1", "-oG", "-"]
-    return {int(port) for port in re.findall(r"(\d+)/open/", run([*command, address]).stdout)}
+    speed = ["--min-rate=10000", "--max-retries=1"]
+    command = ["nmap", *family, "-sS", "-Pn", "-n", f"-p{ports}", *speed, "-oG", "-", address]
+    return {int(port) for port in re.findall(r"(\d+)/open/", run(command).stdout)}
 
 
 def connections(address: str, port: int, number: int, *, timeout: float = 0.2) -> int:
