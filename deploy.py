@@ -6,14 +6,19 @@ pyinfra inventory.py deploy.stack.start   any one of the steps below, by its nam
 
 from deploy import (
     base_image,
+    clock,
     cloud_init,
     credentials,
     egress,
     engine,
+    firewall,
     image,
     lock,
+    login,
+    package,
     preflight,
     project,
+    security_update,
     stack,
     status,
 )
@@ -22,7 +27,13 @@ from deploy import (
 preflight.check()
 cloud_init.wait()
 egress.configure()
+package.install()
+firewall.close()
+login.harden()
+security_update.automate()
+clock.synchronise()
 engine.install()
+engine.live_restore()
 credentials.ensure()
 
 # A complete release, beside the running one

@@ -154,12 +154,12 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
 class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
-    def command(self, ui_port: int = 8080, keep_releases: int = 5) -> StringCommand:
-        """Return the command.
+    def command(self, ui_port: int = 8080, keep_releases: int = 5, guarded: str = "no") -> StringCommand:
+        """Return the command, which asks who holds ``ui_port``.
 
-        It looks who holds ``ui_port``, and what needs releases if there are more than ``keep_releases``.
+        What needs releases it asks if there are more than ``keep_releases``; what guards the host if "yes".
         """
-        return script.command("look", str(ui_port), str(keep_releases))
+        return script.command("look", str(ui_port), str(keep_releases), guarded)
 
     @staticmethod
     def default() -> Machine:
@@ -179,7 +179,11 @@ def look() -> Machine:
     kept = host.connector_data.get(script.SEEN)
     if not isinstance(kept, tuple) or time.monotonic() - kept[0] > FRESH:
         settings, _ = of_host()
-        given = {"ui_port": settings.ui_port, "keep_releases": settings.keep_releases}
+        given = {
+            "ui_port": settings.ui_port,
+            "keep_releases": settings.keep_releases,
+            "guarded": "yes" if script.is_remote(host) else "no",
+        }
         try:
             found = host.get_fact(Look, **given, _sudo=script.needs_sudo(host), _ignore_errors=True)
         except EOFError:  # nobody is there to be asked for a password

@@ -7,8 +7,9 @@ import re
 from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, claim, egress, local_engine, project
+from deploy import base_image, claim, egress, engine, local_engine, project
 from deploy.machine import Machine, look
+from deploy.script import is_remote
 from deploy.settings import Settings, of_host
 from deploy.step import deploy
 
@@ -30,6 +31,8 @@ def check() -> None:
     try:
         machine = look()
         faults += [f"{host.name}: {fault}" for fault in machine_faults(machine, settings)]
+        if is_remote(host):
+            faults += [f"{host.name}: {fault}" for fault in guard_faults(machine, settings)]
         faults += [f"{host.name}: {fault}" for fault in lock_faults(machine)]
     except DeployError as fault:  # it cannot be looked at
         machine = Machine()
@@ -71,6 +74,24 @@ def machine_faults(machine: Machine, settings: Settings) -> list[str]:
     if holder := machine["port.holder"]:
         faults.append(f"port {settings.ui_port} is taken by {holder}; stop it, or set ui_port to another.")
     return faults + engine_faults(machine) + database_faults(machine, settings)
+
+
+def guard_faults(machine: Machine, settings: Settings) -> list[str]:
+    """Return why a host cannot be guarded as the settings say, a sentence each."""
+    faults = []
+    needs = ("firewall", "harden_ssh", "security_updates", "live_restore", "synchronise_clock")
+    if not machine["systemd"] and (on := [name for name in needs if getattr(settings, name)]):
+        faults.append(f"systemd does not run on it, and {', '.join(on)} need it; set them to false.")
+    if settings.live_restore and machine["docker.live-restore"] != "true":
+        if machine["docker.swarm"] not in {"", "inactive"}:
+            faults.append(
+                "its engine is in a swarm, which does not go with live-restore; set live_restore to false."
+            )
+        try:
+            engine.configuration(machine)
+        except ValueError as fault:
+            faults.append(str(fault))
+    return faults
 
 
 def engine_faults(machine: Machine) -> list[str]:

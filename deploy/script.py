@@ -42,6 +42,11 @@ def needs_sudo(host: Host) -> bool:
     return True
 
 
+def is_remote(host: Host) -> bool:
+    """Whether the host is reached over SSH: a developer's own machine is not the deploy's to guard."""
+    return isinstance(host.connector, SSHConnector)
+
+
 def is_cut_off(host: Host) -> bool:
     """Whether the connection to the host was there and is no more."""
     connector = host.connector

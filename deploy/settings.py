@@ -29,6 +29,7 @@ from deploy.value import airflow_options, image_name
 
 Seconds = int
 ImageName = Annotated[str, AfterValidator(image_name)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Of these, a fault repeats nothing: output ends up in logs.
 MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "proxy", "python_index_url"})
@@ -113,6 +114,24 @@ class Settings(BaseModel):
 
     cloud_init_timeout: Seconds = Field(900, ge=0)
     """How long cloud-init may take to finish the first boot, in seconds."""
+
+    firewall: bool = True
+    """Whether a firewall lets in SSH and open ports alone, to containers too. Never on @local."""
+
+    open_ports: list[Port] = []
+    """TCP ports that the firewall leaves open beside SSH, for other services and containers of the host."""
+
+    harden_ssh: bool = True
+    """Whether sshd refuses passwords and root, if this deploy logs in with a key. Never on @local."""
+
+    security_updates: bool = True
+    """Whether security updates install themselves, without a reboot. Never on @local."""
+
+    live_restore: bool = True
+    """Whether containers run on while the engine restarts, as it does for its update. Never on @local."""
+
+    synchronise_clock: bool = True
+    """Whether the clock follows time servers; a time daemon that is there stays. Never on @local."""
 
     keep_releases: int = Field(5, ge=1)
     """How many releases stay on the host to go back to, the current one included."""

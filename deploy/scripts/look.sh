@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # Prints what the host looks like, a "key value..." line each; changes nothing.
 # Uses: common lock stack boot
-# Arguments: the UI's port; how many releases are kept.
+# Arguments: the UI's port; how many releases are kept; whether the host itself is looked after, "yes" or "no".
 # It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
 set -u
 exec 2>/dev/null
-port=$1 keep=$2
+port=$1 keep=$2 guarded=${3:-no}
 
 system() {
   (
@@ -46,12 +46,12 @@ holder() {
 
 # One call tells of the engine and of its client's plugins.
 engine() {
-  local place server plugins plugin
+  local place server restores swarm plugins plugin
   if command -v docker >/dev/null; then
     printf 'docker.path %s\n' "$(command -v docker)"
-    IFS='|' read -r place server plugins < <(docker info --format \
-      '{{.DockerRootDir}}|{{.ServerVersion}}|{{range .ClientInfo.Plugins}}{{.Name}} {{.Version}}|{{end}}')
-    printf 'docker.server %s\n' "$server"
+    IFS='|' read -r place server restores swarm plugins < <(docker info --format \
+      '{{.DockerRootDir}}|{{.ServerVersion}}|{{.LiveRestoreEnabled}}|{{.Swarm.LocalNodeState}}|{{range .ClientInfo.Plugins}}{{.Name}} {{.Version}}|{{end}}')
+    printf 'docker.server %s\ndocker.live-restore %s\ndocker.swarm %s\n' "$server" "$restores" "$swarm"
     while IFS= read -rd '|' plugin; do
       printf 'docker.%s\n' "$plugin"
     done <<<"$plugins"
@@ -136,8 +136,41 @@ found() {
     print "found", $1, $6, $7, (index(draining, $2 " " $9 " ") == 1 ? "draining" : $3), $4 }'
 }
 
+# The port of the host that this connection came in at. sudo keeps the variable from those it starts.
+arrival_port() {
+  local pid=$$ found
+  while ((pid > 1)); do
+    found=$(tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=.* //p')
+    [ -z "$found" ] || { printf '%s\n' "$found" && return; }
+    pid=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 2)
+  done
+}
+
+# What guards the host: packages, enabled units, our files, sshd as it is configured in the end, the firewall.
+guard() {
+  local sshd
+  [ "$guarded" = yes ] || return 0
+  dpkg-query --show --showformat '${db:Status-Abbrev} ${Package}\n' nftables unattended-upgrades systemd-timesyncd \
+    chrony ntpsec openntpd ntp |
+    sed -n 's/^ii *\(.*\)/package.\1 installed/p'
+  if [ -d /run/systemd/system ]; then
+    printf 'systemd runs\n'
+    systemctl list-unit-files --no-legend --state=enabled flights-mlops-firewall.service apt-daily.timer apt-daily-upgrade.timer \
+      systemd-timesyncd.service chrony.service ntpsec.service openntpd.service ntp.service | sed 's/^/unit./'
+  fi
+  sshd=$(sshd -T)
+  printf 'ssh.ports %s\n' "$({ awk '$1 == "port" { print $2 }' <<<"$sshd" && arrival_port; } | sort -nu | xargs)"
+  grep -E '^(passwordauthentication|kbdinteractiveauthentication|permitrootlogin) ' <<<"$sshd" | sed 's/^/ssh./'
+  sha256sum "$configuration/firewall.nft" /etc/systemd/system/flights-mlops-firewall.service /etc/ssh/sshd_config.d/00-flights-mlops.conf \
+    /etc/apt/apt.conf.d/60flights-mlops /etc/needrestart/conf.d/flights-mlops.conf | awk '{ print "file." $2, $1 }'
+  printf 'firewall.listed %s\n' "$(cat "$configuration/firewall.listed")"
+  printf 'firewall.loaded %s\n' "$(nft --stateless --terse list table inet flights_mlops | sha256sum | cut -d ' ' -f 1)"
+  [ ! -d "$configuration/trial" ] || printf 'trial goes on\n'
+  [ ! -e /etc/docker/daemon.json ] || printf 'docker.configuration %s\n' "$(base64 --wrap=0 /etc/docker/daemon.json)"
+}
+
 # At once, because most of the time is spent in waiting for the engine; read one after the other, whole.
 exec 11< <(system) 12< <(engine) 13< <(files) 14< <(releases) 15< <(images) 16< <(wanted) 17< <(found) \
-  18< <(unfinished) 19< <(holder)
-for part in 11 12 13 14 15 16 17 18 19; do cat <&"$part"; done
+  18< <(unfinished) 19< <(holder) 20< <(guard)
+for part in 11 12 13 14 15 16 17 18 19 20; do cat <&"$part"; done
 exit 0

@@ -122,13 +122,21 @@ class Machine(Host):
             *(f"-o{setting}" for setting in settings), *options, "debian@127.0.0.1",
         ]  # fmt: skip
 
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Options that let commands share one connection: the firewall counts those of one address."""
+        return (
+            "-oControlMaster=auto", f"-oControlPath={self.directory / 'ssh'}", "-oControlPersist=60",
+            "-oServerAliveInterval=5",
+        )  # fmt: skip
+
     def run(self, command: str, *, check: bool = True) -> Finished:
         """Run a shell command as the user one logs in as."""
-        return run([*self.ssh(), command], check=check)
+        return run([*self.ssh(*self.shared), command], check=check)
 
     def fetch(self, path: str) -> bytes:
         """Fetch a file, whoever it belongs to."""
-        command = [*self.ssh(), f"sudo cat {shlex.quote(path)}"]
+        command = [*self.ssh(*self.shared), f"sudo cat {shlex.quote(path)}"]
         return subprocess.run(command, capture_output=True, check=True).stdout
 
     @contextmanager
@@ -166,4 +174,5 @@ class Machine(Host):
 
     def destroy(self) -> None:
         """Remove it with all it holds."""
+        run(self.ssh(*self.shared, "-O", "exit"), check=False)
         run(["docker", "rm", "--force", "--volumes", self.container], check=False)

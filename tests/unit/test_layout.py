@@ -217,7 +217,7 @@ def sent(*functions: str) -> set[str]:
 
 
 # Ship is a Run of one script.
-CHANGING, READING = sent("Run", "super().__init__"), sent("script.command")
+CHANGING, READING = sent("Run", "Trial", "super().__init__"), sent("script.command")
 
 
 def test_every_script_is_sent_by_a_step() -> None:
