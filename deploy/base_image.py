@@ -1,4 +1,4 @@
-"""The two images that others are built from: from the registry, or from Debian's packages on the host."""
+"""The images that the stack is built from: from the registry, or from Debian's packages on the host."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ RECIPES = {
         "bullseye",
         "postgresql-13,ca-certificates",
     ),
+    # busybox is for the health check, as the registry's image has it.
+    "caddy:2": Recipe(
+        "flights-mlops-caddy:2-trixie-debian-packages",
+        "caddy",
+        "trixie",
+        "caddy,ca-certificates,busybox",
+    ),
 }
 
 
@@ -55,7 +62,7 @@ def chosen(image: str, settings: Settings, machine: Machine) -> str:
         return image
     if settings.base_images == "debian":
         return recipe.name
-    in_use = {machine["PYTHON_IMAGE"], machine["POSTGRES_IMAGE"]}
+    in_use = {machine[name] for name in ("PYTHON_IMAGE", "POSTGRES_IMAGE", "CADDY_IMAGE")}
     if image in in_use:
         return image
     if _repository(recipe.name) in map(_repository, in_use):
@@ -69,9 +76,11 @@ def _repository(image: str) -> str:
 
 @deploy("Base images")
 def ensure() -> None:
-    """Have the images of Python and PostgreSQL on the host."""
+    """Have the images of Python and PostgreSQL on the host, and with a domain that of Caddy."""
     settings = current()
-    images = (settings.python_image, settings.postgres_image)
+    images = [settings.python_image, settings.postgres_image]
+    if settings.domain:
+        images.append(settings.caddy_image)
     for image in host.loop(images):  # type: ignore[no-untyped-call] # pyinfra has no types here
         provide(name=f"Provide {image}", image=image, settings=settings)
 
@@ -87,7 +96,7 @@ def provide(*, image: str, settings: Settings) -> Generator[Run]:
     recipe = RECIPES.get(image)
     if settings.base_images == "debian" and recipe is None:
         raise DeployError(
-            f"{host.name}: {image} cannot be built from Debian's packages, only {' and '.join(RECIPES)} can; "
+            f"{host.name}: {image} cannot be built from Debian's packages, only {', '.join(RECIPES)} can; "
             "change the setting base_images or the image."
         )
     source = settings.base_images if recipe else "registry"

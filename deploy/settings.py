@@ -11,7 +11,7 @@ from typing import Any, Literal
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pyinfra import host
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.exceptions import DeployError
@@ -51,6 +51,21 @@ class Settings(BaseModel):
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
 
+    domain: str | None = None
+    """Host name under which Caddy serves UI and API over HTTPS, on ports 80 and 443 of all addresses."""
+
+    certificate_file: str | None = None
+    """Certificate for the domain and its chain in PEM, a file on the machine that deploys, where tls is files."""
+
+    certificate_key_file: str | None = None
+    """Private key of that certificate in PEM, without a passphrase, a file on the machine that deploys."""
+
+    tls: Literal["automatic", "internal", "files"] = "automatic"
+    """Whose certificate the domain has: a public authority's, one of the host's own, or that in the files."""
+
+    acme_directory: str | None = Field(None, pattern=r"^https://[^\s{}]+$")
+    """ACME directory of another authority to ask for automatic certificates, such as a company's own."""
+
     base_images: Literal["auto", "registry", "debian"] = "auto"
     """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
 
@@ -59,6 +74,9 @@ class Settings(BaseModel):
 
     postgres_image: str = "postgres:13"
     """Image of the metadata database, by its name in the registry."""
+
+    caddy_image: str = "caddy:2"
+    """Image of the proxy that a domain needs, by its name in the registry."""
 
     debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
     """Debian mirror for building base images; by default the one that the host's own apt sources name."""
@@ -114,7 +132,7 @@ class Settings(BaseModel):
     message: str = ""
     """What a deploy is for, as the lock and the history say it."""
 
-    @field_validator("python_image", "postgres_image")
+    @field_validator("python_image", "postgres_image", "caddy_image")
     @classmethod
     def _as_docker_lists_it(cls, value: str) -> str:
         # Another way to write the same image would never be found among those of a host.
@@ -122,6 +140,26 @@ class Settings(BaseModel):
             raise ValueError(
                 "should be name:tag, as `docker images` lists it, without docker.io/ or a digest"
             )
+        return value
+
+    @field_validator("domain")
+    @classmethod
+    def _host_name(cls, value: str | None) -> str | None:
+        label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+        name = rf"(?=.{{4,253}}$)({label}\.)+(?=.*[a-z])({label})"
+        if value is not None and not re.fullmatch(name, value):
+            raise ValueError("should be a host name in lower case, such as airflow.example.com")
+        return value
+
+    @field_validator("tls")
+    @classmethod
+    def _files_are_named(cls, value: str, others: ValidationInfo) -> str:
+        # The files come first among the fields, so that it is known here whether they are set.
+        missing = [
+            name for name in ("certificate_file", "certificate_key_file") if not others.data.get(name)
+        ]
+        if value == "files" and missing:
+            raise ValueError(f"should go with {' and '.join(missing)}")
         return value
 
     @field_validator("airflow_env")
