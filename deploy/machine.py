@@ -17,6 +17,8 @@ from deploy.settings import of_host
 FRESH = 5
 # Airflow's own convention for a host whose login user is root: nothing of the stack runs as root.
 DEFAULT_UID = 50000
+# What the proxy before a domain listens on.
+PUBLIC_PORTS = (80, 443)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
             case ["wanted", name, config_hash]:
                 wanted[name] = config_hash
             case ["found", name, config_hash, image, state, health]:
-                found[name] = Container(config_hash, image, state, health)
+                # A second one, as an interrupted deploy leaves it, is as no service should be.
+                found[name] = Container("" if name in found else config_hash, image, state, health)
             case [key, *rest]:
                 values[key] = " ".join(rest)
     by_age = {name: image for _, name, image in sorted(releases)}
@@ -163,12 +166,15 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
 class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
-    def command(self, ui_port: int = 8080, keep_releases: int = 5) -> StringCommand:
+    def command(
+        self, ui_port: int = 8080, keep_releases: int = 5, public_ports: tuple[int, ...] = ()
+    ) -> StringCommand:
         """Return the command.
 
-        It looks who holds ``ui_port``, and what needs releases if there are more than ``keep_releases``.
+        It looks who holds ``ui_port`` and ``public_ports``, and what needs releases if there are more than
+        ``keep_releases``.
         """
-        return script.command("look", str(ui_port), str(keep_releases))
+        return script.command("look", *map(str, (ui_port, keep_releases, *public_ports)))
 
     @staticmethod
     def default() -> Machine:
@@ -192,6 +198,7 @@ def look() -> Machine:
             Look,
             ui_port=settings.ui_port,
             keep_releases=settings.keep_releases,
+            public_ports=PUBLIC_PORTS if settings.domain else (),
             _sudo=script.needs_sudo(host),
             _ignore_errors=True,
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from pyinfra import host
 from pyinfra.api import FactBase
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, claim, project
-from deploy.machine import Machine, look
+from deploy import base_image, certificate, claim, project
+from deploy.machine import PUBLIC_PORTS, Machine, look
 from deploy.settings import Settings, of_host
 
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
@@ -43,6 +44,7 @@ def check() -> None:
     if machine["os.id"]:
         faults += [f"{host.name}: {fault}" for fault in machine_faults(machine, settings)]
         faults += [f"{host.name}: {fault}" for fault in lock_faults(machine)]
+        faults += [f"{host.name}: {fault}" for fault in domain_faults(machine, settings)]
     else:
         faults.append(f"{host.name}: {access_fault(host.get_fact(Access, _sudo=False))}")
     faults += project_faults(settings, machine)
@@ -93,6 +95,30 @@ def machine_faults(machine: Machine, settings: Settings) -> list[str]:
     if holder := machine["port.holder"]:
         faults.append(f"port {settings.ui_port} is taken by {holder}; stop it, or set ui_port to another.")
     return faults + engine_faults(machine) + database_faults(machine, settings)
+
+
+def domain_faults(machine: Machine, settings: Settings) -> list[str]:
+    """Return what keeps a host from being reached under its domain, a sentence each."""
+    if not settings.domain:
+        return []
+    faults = [
+        f"port {port}, which the domain {settings.domain} needs, is taken by {holder}; stop it."
+        for port in PUBLIC_PORTS
+        if (holder := machine[f"port.holder.{port}"])
+    ]
+    if settings.ui_port in PUBLIC_PORTS:
+        faults.append(f"port {settings.ui_port} is that of the domain; set ui_port to another.")
+    if machine["login"] == "known":
+        faults.append(
+            "its login is airflow / airflow, which is for a loopback address alone; change the password"
+            f" before {settings.domain} opens it to others."
+        )
+    if settings.tls == "automatic":
+        address = str(host.data.get("ssh_hostname") or host.name)
+        faults += certificate.address_faults(settings.domain, address, machine["addresses"].split())
+    if settings.tls == "files":
+        faults += certificate.file_faults(settings, datetime.now(UTC))
+    return faults
 
 
 def engine_faults(machine: Machine) -> list[str]:

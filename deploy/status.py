@@ -10,7 +10,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.connectors.local import LocalConnector
 
 from deploy import script
-from deploy.configuration import CONFIGURATION_ROOT
+from deploy.configuration import CADDY_DIRECTORY, CONFIGURATION_ROOT
 from deploy.machine import look
 from deploy.settings import Settings, current
 from deploy.stack import out_of_date
@@ -63,21 +63,37 @@ def report(*, settings: Settings) -> Generator[StringCommand]:
         due = out_of_date(machine)
         state = f"not as wanted: {', '.join(due)}" if due else f"{len(machine.found)} services healthy"
         host.log(f"Release {machine['current'] or 'none'}: {state if machine.found else 'nothing runs'}")
-        for line in _way_in(settings.ui_port):
+        for line in _way_in(settings):
             host.log(line)
     host.noop("only said what there is")
     yield from ()
 
 
-def _way_in(port: int) -> list[str]:
+def _way_in(settings: Settings) -> list[str]:
+    port, domain = settings.ui_port, settings.domain
     if isinstance(host.connector, LocalConnector):
-        return [f"UI: http://localhost:{port}  log in as airflow / airflow"]
+        if not domain:
+            return [f"UI: http://localhost:{port}  log in as airflow / airflow"]
+        return _by_domain(domain, settings, "")
     user, address = host.data.get("ssh_user"), host.data.get("ssh_hostname") or host.name
     login = [f"{user}@{address}" if user else address]
     if ssh_port := host.data.get("ssh_port"):
         login = ["-p", str(ssh_port), *login]
     ssh = " ".join(login)
+    if domain:
+        return _by_domain(domain, settings, f"ssh {ssh} ")
     return [
         f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {ssh}",
         f"Log in as airflow; password: ssh {ssh} sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
     ]
+
+
+def _by_domain(domain: str, settings: Settings, there: str) -> list[str]:
+    said = [
+        f"UI: https://{domain}",
+        f"Log in as airflow; password: {there}sudo cat {CONFIGURATION_ROOT}/secrets/admin_password",
+    ]
+    if settings.tls == "internal":
+        root = f"{CADDY_DIRECTORY}/pki/authorities/local/root.crt"
+        said.append(f"Its authority, for browsers to trust: {there}sudo cat {root}")
+    return said

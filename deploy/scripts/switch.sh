@@ -51,7 +51,12 @@ bring_up() {
       docker restart "$id" >/dev/null </dev/null
     done
     if grep -q '^airflow-webserver replaced$' <<<"$change"; then
-      compose up --detach airflow-webserver && wait_for_webserver
+      if has_proxy; then
+        replace_webserver_in_turn || return 1
+      else
+        # A proxy that is not wanted any more has the port that the webserver gets.
+        compose up --detach --remove-orphans airflow-webserver && wait_for_webserver
+      fi
     fi
     if ! compose up --detach --remove-orphans; then
       show_logs
@@ -59,6 +64,7 @@ bring_up() {
       return 1
     fi
   fi
+  reload_proxy || { reason="Caddy does not take its configuration; see its log" && return 1; }
   wait_until_healthy
 }
 
