@@ -4,7 +4,18 @@ pyinfra inventory.py deploy.py            the whole, which is safe to repeat
 pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
 """
 
-from deploy import base_image, certificate, credentials, engine, image, lock, preflight, project, stack, status
+from deploy import (
+    base_image,
+    certificate,
+    credentials,
+    engine,
+    image,
+    lock,
+    preflight,
+    project,
+    stack,
+    status,
+)
 
 # A machine fit for the job
 preflight.check()

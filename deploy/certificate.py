@@ -70,7 +70,7 @@ def _unreadable(fault: OSError) -> str:
     return f"{fault.filename} cannot be read on this machine ({fault.strerror})."
 
 
-def file_faults(settings: Settings, now: datetime) -> list[str]:  # noqa: C901 - one sentence for each fault
+def file_faults(settings: Settings, now: datetime) -> list[str]:
     """Return why a domain cannot be served with the certificate that the settings name, a sentence each."""
     # Only now: whoever has no certificate does not wait for it.
     from cryptography import x509  # noqa: PLC0415

@@ -155,9 +155,7 @@ class Settings(BaseModel):
     @classmethod
     def _files_are_named(cls, value: str, others: ValidationInfo) -> str:
         # The files come first among the fields, so that it is known here whether they are set.
-        missing = [
-            name for name in ("certificate_file", "certificate_key_file") if not others.data.get(name)
-        ]
+        missing = [name for name in ("certificate_file", "certificate_key_file") if not others.data.get(name)]
         if value == "files" and missing:
             raise ValueError(f"should go with {' and '.join(missing)}")
         return value
