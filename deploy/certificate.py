@@ -24,20 +24,20 @@ from deploy.settings import Settings, current
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-# Closed to all but Caddy's user: its own directory, where it writes, and that of a certificate which was given.
+# Closed to all but Caddy's user: where it writes, and where a certificate is that was given.
 DIRECTORIES = {"caddy": Kept(CADDY_UID, "700"), "tls": Kept(CADDY_UID, "500")}
 MODE = "400"
 
 
 @deploy("Certificate")
 def ensure() -> None:
-    """With a domain: have the certificate from the files on the host, or the place where Caddy keeps its own."""
+    """With a domain, have its certificate on the host, or the place where Caddy keeps its own."""
     provide(name="Provide the certificate of the domain", settings=current())
 
 
 @operation()
 def provide(*, settings: Settings) -> Generator[Run]:
-    """Send the key and the certificate as one file, so that no moment has a key beside another's certificate."""
+    """Send key and certificate as one file, so that at no moment a key is beside another's certificate."""
     if not settings.domain:
         host.noop("there is no domain")
         return

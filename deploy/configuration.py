@@ -27,8 +27,7 @@ OTHERS_MEMORY = 1536
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
 # Only with a domain.
 PROXY_TEMPLATE = "airflow/Caddyfile"
-# What Caddy alone reads and writes: a certificate that was given, and those that it has made or asked for. Neither is
-# mounted into any other container.
+# What Caddy alone can read: a certificate that was given, and those that it has asked for or made.
 CERTIFICATE_DIRECTORY = f"{CONFIGURATION_ROOT}/tls"
 CADDY_DIRECTORY = f"{STATE_ROOT}/caddy"
 # Beside the 50000 that Airflow's image uses: a user of no other service.

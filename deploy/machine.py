@@ -17,8 +17,6 @@ from deploy.settings import of_host
 FRESH = 5
 # Airflow's own convention for a host whose login user is root: nothing of the stack runs as root.
 DEFAULT_UID = 50000
-# What the proxy before a domain listens on.
-PUBLIC_PORTS = (80, 443)
 
 
 @dataclass(frozen=True)
@@ -167,14 +165,10 @@ class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
     def command(
-        self, ui_port: int = 8080, keep_releases: int = 5, public_ports: tuple[int, ...] = ()
+        self, ui_port: int = 8080, keep_releases: int = 5, ports: tuple[int, ...] = ()
     ) -> StringCommand:
-        """Return the command.
-
-        It looks who holds ``ui_port`` and ``public_ports``, and what needs releases if there are more than
-        ``keep_releases``.
-        """
-        return script.command("look", *map(str, (ui_port, keep_releases, *public_ports)))
+        """Return the command: it looks who holds the ports, and what needs releases where so many are there."""
+        return script.command("look", *map(str, (ui_port, keep_releases, *ports)))
 
     @staticmethod
     def default() -> Machine:
@@ -198,7 +192,7 @@ def look() -> Machine:
             Look,
             ui_port=settings.ui_port,
             keep_releases=settings.keep_releases,
-            public_ports=PUBLIC_PORTS if settings.domain else (),
+            ports=settings.public_ports,
             _sudo=script.needs_sudo(host),
             _ignore_errors=True,
         )

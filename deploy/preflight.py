@@ -11,7 +11,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 
 from deploy import base_image, certificate, claim, project
-from deploy.machine import PUBLIC_PORTS, Machine, look
+from deploy.machine import Machine, look
 from deploy.settings import Settings, of_host
 
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
@@ -103,10 +103,10 @@ def domain_faults(machine: Machine, settings: Settings) -> list[str]:
         return []
     faults = [
         f"port {port}, which the domain {settings.domain} needs, is taken by {holder}; stop it."
-        for port in PUBLIC_PORTS
+        for port in settings.public_ports
         if (holder := machine[f"port.holder.{port}"])
     ]
-    if settings.ui_port in PUBLIC_PORTS:
+    if settings.ui_port in settings.public_ports:
         faults.append(f"port {settings.ui_port} is that of the domain; set ui_port to another.")
     if machine["login"] == "known":
         faults.append(

@@ -6,39 +6,30 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pyinfra import host
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.exceptions import DeployError
 from pyinfra.connectors.ssh import SSHConnector
 
-Seconds = int
+from deploy.value import airflow_options, host_name, image_name
 
-# Settings of the stack have fields of their own; a second way to set them would be a contradiction.
-OWNED_BY_THE_STACK = frozenset(
-    {
-        "AIRFLOW__API__BASE_URL",
-        "AIRFLOW__API__SECRET_KEY",
-        "AIRFLOW__API_AUTH__JWT_SECRET",
-        "AIRFLOW__CORE__AUTH_MANAGER",
-        "AIRFLOW__CORE__DAGS_FOLDER",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
-        "AIRFLOW__CORE__EXECUTOR",
-        "AIRFLOW__CORE__FERNET_KEY",
-        "AIRFLOW__CORE__PARALLELISM",
-        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
-        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
-    }
-)
+Seconds = int
+ImageName = Annotated[str, AfterValidator(image_name)]
+
 # Of these, a fault repeats nothing: output ends up in logs.
 MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "python_index_url"})
 
@@ -51,11 +42,11 @@ class Settings(BaseModel):
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
 
-    domain: str | None = None
+    domain: Annotated[str, AfterValidator(host_name)] | None = None
     """Host name under which Caddy serves UI and API over HTTPS, on ports 80 and 443 of all addresses."""
 
     certificate_file: str | None = None
-    """Certificate for the domain and its chain in PEM, a file on the machine that deploys, where tls is files."""
+    """Certificate for the domain and its chain in PEM, for tls=files: a file on the machine that deploys."""
 
     certificate_key_file: str | None = None
     """Private key of that certificate in PEM, without a passphrase, a file on the machine that deploys."""
@@ -69,13 +60,13 @@ class Settings(BaseModel):
     base_images: Literal["auto", "registry", "debian"] = "auto"
     """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
 
-    python_image: str = "python:3.13-slim-trixie"
+    python_image: ImageName = "python:3.13-slim-trixie"
     """Image that the Airflow image is built from, by its name in the registry."""
 
-    postgres_image: str = "postgres:13"
+    postgres_image: ImageName = "postgres:13"
     """Image of the metadata database, by its name in the registry."""
 
-    caddy_image: str = "caddy:2"
+    caddy_image: ImageName = "caddy:2"
     """Image of the proxy that a domain needs, by its name in the registry."""
 
     debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
@@ -93,7 +84,7 @@ class Settings(BaseModel):
     dag_refresh_interval: Seconds = Field(2, ge=1)
     """How often the DAG processor looks for a new release, in seconds."""
 
-    airflow_env: dict[str, str] = {}
+    airflow_env: Annotated[dict[str, str], AfterValidator(airflow_options)] = {}
     """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for all its services. No secrets."""
 
     task_memory: str | None = Field(None, pattern=r"^[1-9][0-9]*[mg]$")
@@ -132,24 +123,10 @@ class Settings(BaseModel):
     message: str = ""
     """What a deploy is for, as the lock and the history say it."""
 
-    @field_validator("python_image", "postgres_image", "caddy_image")
-    @classmethod
-    def _as_docker_lists_it(cls, value: str) -> str:
-        # Another way to write the same image would never be found among those of a host.
-        if not re.fullmatch(r"[^\s:@]+(:\d+/[^\s:@]+)?:[\w.-]+", value) or value.startswith("docker.io/"):
-            raise ValueError(
-                "should be name:tag, as `docker images` lists it, without docker.io/ or a digest"
-            )
-        return value
-
-    @field_validator("domain")
-    @classmethod
-    def _host_name(cls, value: str | None) -> str | None:
-        label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-        name = rf"(?=.{{4,253}}$)({label}\.)+(?=.*[a-z])({label})"
-        if value is not None and not re.fullmatch(name, value):
-            raise ValueError("should be a host name in lower case, such as airflow.example.com")
-        return value
+    @property
+    def public_ports(self) -> tuple[int, ...]:
+        """The ports that Caddy listens on, of all addresses."""
+        return (80, 443) if self.domain else ()
 
     @field_validator("tls")
     @classmethod
@@ -158,18 +135,6 @@ class Settings(BaseModel):
         missing = [name for name in ("certificate_file", "certificate_key_file") if not others.data.get(name)]
         if value == "files" and missing:
             raise ValueError(f"should go with {' and '.join(missing)}")
-        return value
-
-    @field_validator("airflow_env")
-    @classmethod
-    def _airflow_names_only(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            # Airflow reads an option from the output of a command or from a secrets backend as well.
-            option = name.removesuffix("_CMD").removesuffix("_SECRET")
-            if not re.fullmatch(r"AIRFLOW__[A-Z0-9_]+__[A-Z0-9_]+", name):
-                raise ValueError(f"{name} is not AIRFLOW__SECTION__KEY")
-            if {name, option} & OWNED_BY_THE_STACK:
-                raise ValueError(f"{name} is set by the stack itself")
         return value
 
 

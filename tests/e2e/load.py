@@ -1,6 +1,7 @@
 """Steady requests to one address, to see whether and for how long it does not answer."""
 
 import asyncio
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ class Load:
     """Requests a second."""
     patience: float = 10
     """Seconds after which a request that was not answered has failed."""
+    domain: str = ""
+    """The host name that is asked for, where it is another than the address."""
+    trust: ssl.SSLContext | None = None
+    """For HTTPS: what certificates are verified with."""
 
     sent: int = 0
     failed: int = 0
@@ -83,11 +88,12 @@ class Load:
 
     async def _ask(self) -> bytes:
         """Return the status of the answer, or nothing where the connection was closed without one."""
-        reader, writer = await asyncio.open_connection(self.address, self.port)
+        reader, writer = await asyncio.open_connection(
+            self.address, self.port, ssl=self.trust, server_hostname=self.domain if self.trust else None
+        )
         try:
-            head = (
-                f"GET {self.path} HTTP/1.1\r\nHost: {self.address}:{self.port}\r\nConnection: close\r\n\r\n"
-            )
+            host = self.domain or f"{self.address}:{self.port}"
+            head = f"GET {self.path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
             writer.write(head.encode())
             answer = await reader.read()
         finally:

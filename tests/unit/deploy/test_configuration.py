@@ -12,7 +12,8 @@ import yaml
 
 from deploy import configuration, credentials
 from deploy.configuration import Placement, render
-from deploy.settings import OWNED_BY_THE_STACK, Settings
+from deploy.settings import Settings
+from deploy.value import OWNED_BY_THE_STACK
 
 PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13", 4096, 26)
 IMAGE = "flights-mlops-airflow:i-0123456789ab"

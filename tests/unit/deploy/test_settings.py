@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deploy.settings import OWNED_BY_THE_STACK, Settings, load
+from deploy.settings import Settings, load
+from deploy.value import OWNED_BY_THE_STACK
 
 
 def faults(**data: Any) -> list[str]:
