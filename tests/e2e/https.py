@@ -1,7 +1,7 @@
 """A domain's certificate as its user gets one, and the domain as a browser or any other client sees it."""
 
 import base64
-import datetime
+import datetime as dt
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from .machine import Machine
 
 DOMAIN = "flights.example.test"
 ROOT_CERTIFICATE = "/var/lib/flights-mlops/caddy/pki/authorities/local/root.crt"
-DAY = datetime.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -109,7 +109,7 @@ class Authority:
         )
 
     def issue(self, domain: str = DOMAIN) -> list[str]:
-        """Write a key and a certificate into files, over those of before; gives the settings that name them."""
+        """Write a key and a certificate into files; gives the settings that name them."""
         key = ec.generate_private_key(ec.SECP256R1())
         issued = (
             self._builder(x509.Name([]), key)
