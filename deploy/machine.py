@@ -142,7 +142,7 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
             case ["wanted", name, config_hash]:
                 wanted[name] = config_hash
             case ["found", name, config_hash, image, state, health]:
-                # A second one, as an interrupted deploy leaves it, is as no service should be.
+                # Of two, as an interrupted deploy leaves them, none is as it should be.
                 found[name] = Container("" if name in found else config_hash, image, state, health)
             case [key, *rest]:
                 values[key] = " ".join(rest)
@@ -167,7 +167,7 @@ class Look(FactBase[Machine]):
     def command(
         self, ui_port: int = 8080, keep_releases: int = 5, ports: tuple[int, ...] = ()
     ) -> StringCommand:
-        """Return the command: it looks who holds the ports, and what needs releases where so many are there."""
+        """Return the command: it looks who holds the ports, and what needs releases if so many are there."""
         return script.command("look", *map(str, (ui_port, keep_releases, *ports)))
 
     @staticmethod

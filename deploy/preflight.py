@@ -110,8 +110,8 @@ def domain_faults(machine: Machine, settings: Settings) -> list[str]:
         faults.append(f"port {settings.ui_port} is that of the domain; set ui_port to another.")
     if machine["login"] == "known":
         faults.append(
-            "its login is airflow / airflow, which is for a loopback address alone; change the password"
-            f" before {settings.domain} opens it to others."
+            f"its login is airflow / airflow, which {settings.domain} would open to others; renew it first: "
+            "pyinfra inventory.py deploy.credentials.rotate secret=admin_password."
         )
     if settings.tls == "automatic":
         address = str(host.data.get("ssh_hostname") or host.name)

@@ -65,6 +65,8 @@ def report(*, settings: Settings) -> Generator[StringCommand]:
         host.log(f"Release {machine['current'] or 'none'}: {state if machine.found else 'nothing runs'}")
         for line in _way_in(settings):
             host.log(line)
+        if machine["proxy.certificate"] == "missing":
+            host.log("It has no certificate yet; why not, says: docker logs flights-mlops-caddy-1")
     host.noop("only said what there is")
     yield from ()
 

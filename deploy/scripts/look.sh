@@ -84,6 +84,7 @@ files() {
   [ ! -f "$configuration/index.env" ] || printf 'index %s\n' "$(stat -c '%a' "$configuration/index.env")"
   path=$configuration/tls/certificate.pem
   [ ! -f "$path" ] || printf 'certificate %s %s\n' "$(sha256sum "$path" | cut -d ' ' -f 1)" "$(stat -c '%u %a' "$path")"
+  ! has_proxy || has_certificate || printf 'proxy.certificate missing\n'
   ! has_proxy || printf 'proxy.configured %s\nproxy.read %s\n' "$(proxy_configuration)" "$(cat "$state/.proxy")"
   ! [ "$(cat "$configuration/secrets/admin_password")" = airflow ] || printf 'login known\n'
   printf 'migrated %s\n' "$(cat "$state/.migrated")"

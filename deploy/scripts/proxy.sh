@@ -28,6 +28,28 @@ reload_proxy() {
   replace "$state/.proxy" <<<"$read"
 }
 
+# Whether Caddy has a certificate from an authority that it had to ask, or needs none; the answer may take it seconds.
+has_certificate() {
+  local domain
+  domain=$(sed -nE 's/^([a-z0-9.-]+) \{$/\1/p' "$project/current/airflow/Caddyfile")
+  grep -q $'^\ttls ' "$project/current/airflow/Caddyfile" ||
+    find "$state/caddy/certificates" -name "$domain.crt" ! -path '*/local/*' 2>/dev/null | grep -q .
+}
+
+# The stack is well without, and the reason may be beyond this host; so it is said, and no fault of the release.
+wait_for_certificate() {
+  local start=$SECONDS
+  has_proxy || return 0
+  until has_certificate; do
+    if ((SECONDS - start >= 60)); then
+      echo "Caddy has no certificate yet, and goes on asking for one; the last it said of it:"
+      docker logs --tail 200 "$(container caddy | cut -d ' ' -f 1)" 2>&1 | grep '"level":"error"' | tail -n 1 || true
+      return 0
+    fi
+    sleep 0.5
+  done
+}
+
 healthy_first() { # the webservers, a line each: id, and what judged says of it; the one that answers is the first
   { containers | sed 's/^/found /' && judged; } | awk '
     $1 == "found" { health[$3] = $5 }

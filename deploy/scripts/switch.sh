@@ -65,7 +65,7 @@ bring_up() {
     fi
   fi
   reload_proxy || { reason="Caddy does not take its configuration; see its log" && return 1; }
-  wait_until_healthy
+  wait_until_healthy && wait_for_certificate
 }
 
 # Brings the current release up. Where that fails, the one that ran before is put back. $1: what to remember it as.

@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from .airflow import airflow
 from .checkout import Checkout
-from .command import until
+from .command import ROOT, run, until
 from .containers import containers, health, ids
+from .host import PYINFRA
 from .https import DOMAIN, ROOT_CERTIFICATE, Authority, Site
 from .load import HEALTH, Load
 from .machine import Machine
@@ -21,6 +22,19 @@ from .test_browser import CHROMIUM
 
 INTERNAL = ("--data", f"domain={DOMAIN}", "--data", "tls=internal")
 WEBSERVERS = "docker ps --all --quiet --filter label=com.docker.compose.service=airflow-webserver"
+# Another Caddy, with an authority that speaks ACME, in the place of a public one.
+ACME_SERVER = """\
+{
+	skip_install_trust
+}
+acme.example.test {
+	tls internal
+	acme_server
+}
+"""
+ACME = "docker run --detach --name=acme --network=flights-mlops_default --network-alias=acme.example.test"
+TRUSTED = "/usr/local/share/ca-certificates/acme.crt"
+ACME_ROOT = "/data/caddy/pki/authorities/local/root.crt"
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +59,10 @@ def load(site: Site) -> Iterator[Load]:
         yield asking
 
 
-def changed(machine: Machine, *arguments: str) -> int:
-    """Deploy; gives how many operations changed something."""
+def changes(machine: Machine, *arguments: str) -> list[str]:
+    """Deploy; gives the names of the operations that changed something."""
     said = json.loads(machine.deploy("--json", *arguments).stdout)
-    return sum(found["success"] for found in said["results"]["operations"])
+    return [found["name"] for found in said["results"]["operations"] if found["success"]]
 
 
 def test_a_domain_is_served_over_https_alone(machine: Machine, site: Site) -> None:
@@ -66,7 +80,7 @@ def test_a_domain_is_served_over_https_alone(machine: Machine, site: Site) -> No
 def test_the_second_deploy_changes_nothing(machine: Machine) -> None:
     """With a domain as without."""
     before = ids(machine)
-    assert changed(machine, *INTERNAL) == 0
+    assert changes(machine, *INTERNAL) == []
     assert ids(machine) == before
 
 
@@ -87,7 +101,7 @@ def browser(site: Site) -> Iterator[Page]:
 
 
 def test_a_person_logs_in_and_sees_a_run_succeed(machine: Machine, site: Site) -> None:
-    """From the plain address on, nothing but the domain over HTTPS; a page that is open shows what happens."""
+    """From the plain address on, nothing but the domain over HTTPS; an open page shows what happens."""
     with airflow(machine) as api, browser(site) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -160,7 +174,7 @@ def test_a_certificate_of_ones_own_is_served_and_renewed(machine: Machine, tmp_p
     assert machine.sudo("grep -rl PRIVATE /opt/flights-mlops/current/airflow", check=False).stdout == ""
     assert machine.sudo("stat -c '%u %a' /etc/flights-mlops/tls/certificate.pem").stdout == "50001 400\n"
     first = site.certificate()
-    assert changed(machine, *settings) == 0
+    assert changes(machine, *settings) == []
     authority.issue()
     with load(site) as asking:
         machine.deploy(*settings)
@@ -168,3 +182,46 @@ def test_a_certificate_of_ones_own_is_served_and_renewed(machine: Machine, tmp_p
     assert asking.reasons == {}
     assert ids(machine) == before
     assert site.get(HEALTH).status == 200
+
+
+@contextmanager
+def acme(machine: Machine) -> Iterator[str]:
+    """Have an authority that the host trusts, and that finds the domain there; gives its root certificate."""
+    image = containers(machine)["caddy"]["Config"]["Image"]
+    machine.sudo(f"cat >/run/acme <<'END'\n{ACME_SERVER}END")
+    machine.sudo(
+        f"{ACME} --add-host={DOMAIN}:host-gateway --volume=/run/acme:/Caddyfile:ro --env=XDG_DATA_HOME=/data "
+        f"{image} caddy run --config /Caddyfile --adapter caddyfile"
+    )
+    try:
+        root = until("the authority", lambda: machine.sudo(f"docker exec acme cat {ACME_ROOT}").stdout)
+        machine.sudo(
+            f"cat >/usr/local/share/ca-certificates/acme.crt <<'END'\n{root}END\nupdate-ca-certificates"
+        )
+        yield root
+    finally:
+        machine.sudo(
+            "docker rm --force acme; rm /usr/local/share/ca-certificates/acme.crt; update-ca-certificates"
+        )
+
+
+def test_a_certificate_is_asked_for(machine: Machine, tmp_path: Path) -> None:
+    """By ACME, from the authority of the setting, to which Caddy proves that the domain leads to it."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost {DOMAIN}\n")
+    settings = ("domain=" + DOMAIN, "acme_directory=https://acme.example.test/acme/local/directory")
+    with acme(machine) as root:
+        # Whom a process trusts, it reads once.
+        machine.sudo("docker restart flights-mlops-caddy-1")
+        said = run([
+            "unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts,
+            PYINFRA, "-y", machine.inventory, "deploy.py", *(f"--data={setting}" for setting in settings),
+        ], cwd=ROOT)  # fmt: skip
+        site = Site(machine, root)
+        issued = until("the certificate", site.certificate)
+        assert site.get(HEALTH).status == 200
+    assert issued.issuer != issued.subject
+    assert f"UI: https://{DOMAIN}\n" in said.stdout + said.stderr
+    assert machine.sudo(
+        "find /var/lib/flights-mlops/caddy/certificates -path '*acme.example.test*.crt'"
+    ).stdout
