@@ -118,8 +118,7 @@ def _number(text: str) -> int:
 def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case for each kind of line
     """Read what the script ``look.sh`` prints."""
     values: dict[str, str] = {}
-    images, wanted = {}, {}
-    directories, secrets, found = {}, {}, {}
+    images, wanted, directories, secrets, found = {}, {}, {}, {}, {}
     releases: list[tuple[int, str, str]] = []
     changed, unfinished = set(), set()
     lock = None
@@ -146,13 +145,12 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
                 found[name] = Container("" if name in found else config_hash, image, state, health)
             case [key, *rest]:
                 values[key] = " ".join(rest)
-    by_age = {name: image for _, name, image in sorted(releases)}
     return Machine(
         values,
         images,
         directories,
         secrets,
-        by_age,
+        {name: image for _, name, image in sorted(releases)},
         frozenset(changed),
         frozenset(unfinished),
         wanted,
@@ -198,6 +196,5 @@ def look() -> Machine:
         )
         if found.lock and claim.is_gone(found.lock.client):
             host.connector_data[script.DEAD] = found.lock.token
-        kept = (time.monotonic(), found)
-        host.connector_data[script.SEEN] = kept
+        kept = host.connector_data[script.SEEN] = (time.monotonic(), found)
     return cast("Machine", kept[1])

@@ -50,13 +50,13 @@ bring_up() {
       echo "Restarting $service, which does not answer"
       docker restart "$id" >/dev/null </dev/null
     done
-    if grep -q '^airflow-webserver replaced$' <<<"$change"; then
-      if has_proxy; then
+    if has_proxy; then
+      if grep -qE '^airflow-webserver (replaced|several)$' <<<"$change"; then
         replace_webserver_in_turn || return 1
-      else
-        # A proxy that is not wanted any more has the port that the webserver gets.
-        compose up --detach --remove-orphans airflow-webserver && wait_for_webserver
       fi
+    elif grep -q '^airflow-webserver replaced$' <<<"$change"; then
+      # A proxy that is not wanted any more has the port that the webserver gets.
+      compose up --detach --remove-orphans airflow-webserver && wait_for_webserver
     fi
     if ! compose up --detach --remove-orphans; then
       show_logs

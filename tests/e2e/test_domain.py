@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from .airflow import airflow
+from .airflow import PASSWORD_FILE, airflow
 from .checkout import Checkout
 from .command import ROOT, run, until
 from .containers import containers, health, ids
@@ -53,9 +54,9 @@ def site(machine: Machine) -> Site:
 
 
 @contextmanager
-def load(site: Site) -> Iterator[Load]:
-    """Ask for the domain's health 20 times a second, as long as the block lasts."""
-    with Load(site.address, 443, domain=DOMAIN, trust=site.trust, patience=30) as asking:
+def load(site: Site, **options: Any) -> Iterator[Load]:
+    """Ask for the domain's health 20 times a second, or as the options say, as long as the block lasts."""
+    with Load(site.address, 443, domain=DOMAIN, trust=site.trust, patience=30, **options) as asking:
         yield asking
 
 
@@ -121,32 +122,10 @@ def test_a_person_logs_in_and_sees_a_run_succeed(machine: Machine, site: Site) -
     assert elsewhere == set()
 
 
-def test_no_request_fails_while_the_webserver_is_replaced(
-    machine: Machine, site: Site, tmp_path: Path
-) -> None:
-    """Nor where the deploy is cut short while there are two, and done again."""
-    before = containers(machine)["airflow-webserver"]["Id"]
-    checkout = Checkout(tmp_path / "clone")
-    checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
-    with load(site) as asking:
-        with begun(machine, "deploy.py", *INTERNAL, checkout=checkout.path) as deploy:
-            deploy.wait_for("Starting a second webserver")
-            until("two webservers", lambda: len(machine.sudo(WEBSERVERS).stdout.split()) == 2)
-            deploy.kill()
-        machine.deploy(*INTERNAL, checkout=checkout.path)
-    assert len(machine.sudo(WEBSERVERS).stdout.split()) == 1
-    after = containers(machine)["airflow-webserver"]
-    assert (after["Id"] != before, after["Config"]["Labels"]["edition"]) == (True, "second")
-    assert set(health(machine).values()) == {"healthy"}
-    assert asking.sent > 20
-    assert asking.reasons == {}
-
-
 def test_a_webserver_that_does_not_start_costs_no_request(
     machine: Machine, site: Site, tmp_path: Path
 ) -> None:
     """The old one answers until the new one would, and stays."""
-    machine.deploy(*INTERNAL)
     before = ids(machine)["airflow-webserver"]
     checkout = Checkout(tmp_path / "clone")
     checkout.replace(
@@ -163,7 +142,6 @@ def test_a_webserver_that_does_not_start_costs_no_request(
 
 def test_a_certificate_of_ones_own_is_served_and_renewed(machine: Machine, tmp_path: Path) -> None:
     """Neither costs a container or a request; the key is closed to others, and in no output."""
-    machine.deploy(*INTERNAL)
     before = ids(machine)
     authority = Authority(tmp_path / "authority")
     site = Site(machine, authority.root)
@@ -225,3 +203,26 @@ def test_a_certificate_is_asked_for(machine: Machine, tmp_path: Path) -> None:
     assert machine.sudo(
         "find /var/lib/flights-mlops/caddy/certificates -path '*acme.example.test*.crt'"
     ).stdout
+
+
+def test_no_request_fails_while_the_webserver_is_replaced(
+    machine: Machine, site: Site, tmp_path: Path
+) -> None:
+    """Nor where the deploy is cut short while there are two, and done again."""
+    machine.deploy(*INTERNAL)
+    before = containers(machine)["airflow-webserver"]["Id"]
+    checkout = Checkout(tmp_path / "clone")
+    checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
+    login = json.dumps({"username": "airflow", "password": machine.fetch(PASSWORD_FILE).decode()})
+    with load(site) as asking, load(site, path="/auth/token", body=login, rate=3) as posting:
+        with begun(machine, "deploy.py", *INTERNAL, checkout=checkout.path) as deploy:
+            deploy.wait_for("Starting a second webserver")
+            until("two webservers", lambda: len(machine.sudo(WEBSERVERS).stdout.split()) == 2)
+            deploy.kill()
+        machine.deploy(*INTERNAL, checkout=checkout.path)
+    assert len(machine.sudo(WEBSERVERS).stdout.split()) == 1
+    after = containers(machine)["airflow-webserver"]
+    assert (after["Id"] != before, after["Config"]["Labels"]["edition"]) == (True, "second")
+    assert set(health(machine).values()) == {"healthy"}
+    assert (asking.sent > 20, posting.sent > 3) == (True, True)
+    assert (asking.reasons, posting.reasons) == ({}, {})

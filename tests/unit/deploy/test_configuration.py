@@ -434,6 +434,16 @@ def test_the_proxy_asks_the_authority_of_the_setting() -> None:
     assert "Caddyfile" not in rendered(Settings())
 
 
+@pytest.mark.parametrize(
+    ("image", "buffered"), [("caddy:2", False), ("flights-mlops-caddy:2-trixie-debian-packages", True)]
+)
+def test_the_proxy_of_debian_keeps_what_it_may_send_again(image: str, *, buffered: bool) -> None:
+    """The registry's does so by itself, and may not know the option any more."""
+    files = render(VARIANTS["domain"], replace(PLACEMENT, caddy_image=image), IMAGE)
+    (text,) = (file.content.decode() for file in files if file.path == "airflow/Caddyfile")
+    assert ("buffer_requests" in text) is buffered
+
+
 def test_nothing_but_the_proxy_sees_its_keys() -> None:
     """What it keeps is no part of what other containers mount, but below it, closed to their users."""
     services = compose(VARIANTS["domain"])["services"]
