@@ -114,7 +114,7 @@ def test_a_person_logs_in_and_sees_a_run_succeed(machine: Machine, site: Site) -
         api.wait_for_dag("flights_bronze")
         run = api.trigger("flights_bronze")
         page.goto(f"https://{DOMAIN}/dags/flights_bronze/runs/{run}")
-        expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+        expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=60_000)
         cookies = page.context.cookies()
     assert cookies
     assert [cookie["name"] for cookie in cookies if not cookie["secure"]] == []
