@@ -18,8 +18,9 @@ containers() {
   ids=$(docker ps --all --no-trunc --quiet --filter label=com.docker.compose.project=flights-mlops \
     --filter label=com.docker.compose.oneoff=False)
   # airflow-init is a step, whoever ran it; what is left of it is no service.
+  # With .Id, as JSON has it, .State.Health would be a fault where a container was made and not started yet.
   # shellcheck disable=SC2086 # one word a container
-  [ -z "$ids" ] || docker inspect --format '{{with .Config.Labels}}{{index . "com.docker.compose.service"}}{{end}} {{.Id}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.RestartCount}} {{with .Config.Labels}}{{index . "com.docker.compose.config-hash"}}{{end}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}}' \
+  [ -z "$ids" ] || docker inspect --format '{{with .Config.Labels}}{{index . "com.docker.compose.service"}}{{end}} {{.ID}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.RestartCount}} {{with .Config.Labels}}{{index . "com.docker.compose.config-hash"}}{{end}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}}' \
     $ids | sed '/^airflow-init /d'
 }
 
