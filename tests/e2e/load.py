@@ -25,6 +25,8 @@ class Load:
     path: str = HEALTH
     body: str = ""
     """What is posted, in JSON; without, the path is only asked for."""
+    token: str = ""
+    """Who asks, where the path is not for everybody."""
     rate: float = 20
     """Requests a second."""
     patience: float = 10
@@ -96,6 +98,7 @@ class Load:
         try:
             host = self.domain or f"{self.address}:{self.port}"
             head = f"{self.path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+            head += f"Authorization: Bearer {self.token}\r\n" if self.token else ""
             length = f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
             request = f"POST {head}{length}\r\n{self.body}" if self.body else f"GET {head}\r\n"
             writer.write(request.encode())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from .airflow import PASSWORD_FILE, airflow
+from .airflow import airflow
 from .checkout import Checkout
 from .command import ROOT, run, until
 from .containers import containers, health, ids
@@ -212,8 +212,10 @@ def test_no_request_fails_while_the_webserver_is_replaced(
     before = containers(machine)["airflow-webserver"]["Id"]
     checkout = Checkout(tmp_path / "clone")
     checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
-    login = json.dumps({"username": "airflow", "password": machine.fetch(PASSWORD_FILE).decode()})
-    with load(site) as asking, load(site, path="/auth/token", body=login, rate=3) as posting:
+    with airflow(machine) as api:
+        token = str(api.session.headers["Authorization"]).removeprefix("Bearer ")
+    query = {"path": "/api/v2/dags/~/dagRuns/list", "body": '{"page_limit": 1}', "token": token}
+    with load(site) as asking, load(site, rate=3, **query) as posting:
         with begun(machine, "deploy.py", *INTERNAL, checkout=checkout.path) as deploy:
             deploy.wait_for("Starting a second webserver")
             until("two webservers", lambda: len(machine.sudo(WEBSERVERS).stdout.split()) == 2)
