@@ -13,7 +13,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 from .airflow import airflow
 from .checkout import Checkout
 from .command import ROOT, run, until
-from .conftest import SECONDS
 from .containers import containers, health, ids
 from .host import PYINFRA
 from .https import DOMAIN, ROOT_CERTIFICATE, Authority, Site
@@ -21,6 +20,7 @@ from .load import HEALTH, Load
 from .machine import Machine
 from .running import begun
 from .test_browser import CHROMIUM
+from .workers import SECONDS
 
 INTERNAL = ("--data", f"domain={DOMAIN}", "--data", "tls=internal")
 WEBSERVERS = "docker ps --all --quiet --filter label=com.docker.compose.service=airflow-webserver"
