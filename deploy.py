@@ -6,6 +6,7 @@ pyinfra inventory.py deploy.stack.start   any one of the steps below, by its nam
 
 from deploy import (
     base_image,
+    certificate,
     clock,
     cloud_init,
     credentials,
@@ -35,6 +36,7 @@ clock.synchronise()
 engine.install()
 engine.live_restore()
 credentials.ensure()
+certificate.ensure()
 
 # A complete release, beside the running one
 base_image.ensure()

@@ -1,4 +1,4 @@
-"""The images of Python and PostgreSQL: from the registry, or from Debian's packages on the host."""
+"""The images that the stack is built from: from the registry, or from Debian's packages on the host."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pyinfra.api.exceptions import DeployError
 
 from deploy import local_engine
 from deploy.configuration import ROOT
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.shipment import Ship
 from deploy.step import deploy, operation
 
@@ -42,6 +43,13 @@ RECIPES = {
         "bullseye",
         "postgresql-13,ca-certificates",
     ),
+    # busybox is for the health check, as the registry's image has it.
+    "caddy:2": Recipe(
+        "flights-mlops-caddy:2-trixie-debian-packages",
+        "caddy",
+        "trixie",
+        "caddy,ca-certificates,busybox",
+    ),
 }
 
 
@@ -56,7 +64,7 @@ def chosen(image: str, settings: Settings, machine: Machine) -> str:
         return image
     if settings.base_images == "debian":
         return recipe.name
-    in_use = {machine["PYTHON_IMAGE"], machine["POSTGRES_IMAGE"]}
+    in_use = {machine[name] for name in ("PYTHON_IMAGE", "POSTGRES_IMAGE", "CADDY_IMAGE")}
     if image in in_use:
         return image
     if _repository(recipe.name) in map(_repository, in_use):
@@ -73,10 +81,13 @@ def _repository(image: str) -> str:
 
 @deploy("Base images")
 def ensure() -> None:
-    """Have the images of PostgreSQL, and of Python where the Airflow image is built, on the host."""
+    """Have the images of PostgreSQL, of Caddy with a domain, and of Python if Airflow's image is built."""
     settings = current()
-    builds = local_engine.source(settings) == "build"
-    images = (settings.python_image, settings.postgres_image) if builds else (settings.postgres_image,)
+    images = [settings.postgres_image]
+    if local_engine.source(settings) == "build":
+        images.insert(0, settings.python_image)
+    if settings.domain:
+        images.append(settings.caddy_image)
     for image in host.loop(images):  # type: ignore[no-untyped-call] # pyinfra has no types here
         provide(name=f"Provide {image}", image=image, settings=settings)
 
@@ -95,7 +106,7 @@ def provide(*, image: str, settings: Settings) -> Generator[Run]:
     recipe = RECIPES.get(image)
     if settings.base_images == "debian" and recipe is None:
         raise DeployError(
-            f"{host.name}: {image} cannot be built from Debian's packages, only {' and '.join(RECIPES)} can; "
+            f"{host.name}: {image} cannot be built from Debian's packages, only {', '.join(RECIPES)} can; "
             "change the setting base_images or the image."
         )
     source = settings.base_images if recipe else "registry"

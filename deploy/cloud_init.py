@@ -6,9 +6,10 @@ from collections.abc import Generator
 
 from pyinfra import host
 
+from deploy.inventory import current
 from deploy.machine import look
 from deploy.script import Run
-from deploy.settings import Seconds, current
+from deploy.settings import Seconds
 from deploy.step import deploy, operation
 
 

@@ -25,6 +25,13 @@ IMAGE = "flights-mlops-airflow"
 OTHERS_MEMORY = 1536
 
 TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
+# Only with a domain.
+PROXY_TEMPLATE = "airflow/Caddyfile"
+# What Caddy alone can read: a certificate that was given, and those that it has asked for or made.
+CERTIFICATE_DIRECTORY = f"{CONFIGURATION_ROOT}/tls"
+CADDY_DIRECTORY = f"{STATE_ROOT}/caddy"
+# Beside the 50000 that Airflow's image uses: a user of no other service.
+CADDY_UID = 50001
 # What the image is built from, by its path in a release, and where that is in this repository.
 IMAGE_SOURCES = {
     "airflow/check-dags": "files/airflow/check-dags",
@@ -54,6 +61,9 @@ class Placement:
     engine: int
     """Major version of the Docker engine; since 25 it can check a service more often while that starts."""
 
+    caddy_image: str = ""
+    """Name, on the host, of the proxy's image, where there is a domain."""
+
     @property
     def task_memory(self) -> str:
         """What the scheduler and its tasks may take where no setting says it."""
@@ -82,7 +92,7 @@ def image_sources(root: Path = ROOT) -> tuple[File, ...]:
 
 
 def render(settings: Settings, placement: Placement, image: str, root: Path = ROOT) -> tuple[File, ...]:
-    """Render the compose file and its .env.
+    """Render the compose file and its .env, and with a domain the proxy's configuration.
 
     Raises ``ValueError`` with one sentence that names the template, where one is broken or uses a
     value that does not exist.
@@ -104,9 +114,12 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         "project_root": PROJECT_ROOT,
         "state_root": STATE_ROOT,
         "configuration_root": CONFIGURATION_ROOT,
+        "certificate_directory": CERTIFICATE_DIRECTORY,
+        "caddy_directory": CADDY_DIRECTORY,
+        "caddy_uid": CADDY_UID,
     }
     files = []
-    for name in TEMPLATES:
+    for name in (*TEMPLATES, PROXY_TEMPLATE) if settings.domain else TEMPLATES:
         try:
             text = environment.get_template(f"{name}.j2").render(values)
         except TemplateError as error:

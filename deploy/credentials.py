@@ -9,9 +9,10 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.connectors.local import LocalConnector
 
 from deploy import lock, status
+from deploy.inventory import current
 from deploy.machine import Kept, look
 from deploy.script import Run
-from deploy.settings import Settings, current, limits
+from deploy.settings import Settings, limits
 from deploy.step import deploy, operation
 
 # One file each, which compose mounts only where it is needed; the names are part of the compose template.
@@ -35,9 +36,9 @@ def ensure() -> None:
     """Have every secret, readable by the stack's user alone.
 
     The login of the machine that deploys to itself is airflow / airflow, because only its own loopback
-    address reaches it; any other host gets a generated password.
+    address reaches it; any other host, and one with a domain, gets a generated password.
     """
-    local = isinstance(host.connector, LocalConnector)
+    local = isinstance(host.connector, LocalConnector) and not current().domain
     generate(name="Generate the secrets that are missing", local=local, settings=current())
 
 

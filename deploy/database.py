@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from deploy import lock
+from deploy.inventory import current
 from deploy.script import Run
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.step import deploy, operation
 
 

@@ -13,9 +13,10 @@ from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
 from deploy.configuration import CONFIGURATION_ROOT
+from deploy.inventory import current
 from deploy.machine import look
 from deploy.script import Run
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.step import deploy, operation
 
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)

@@ -10,9 +10,10 @@ from typing import Any
 
 from pyinfra import host
 
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run, is_remote
-from deploy.settings import Seconds, current
+from deploy.settings import Seconds
 from deploy.step import deploy, operation
 
 

@@ -7,9 +7,10 @@ from collections.abc import Generator
 from pyinfra import host
 
 from deploy import host_file, package
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run, is_remote
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.step import deploy, operation
 from deploy.trial import Trial
 
@@ -18,6 +19,7 @@ UNIT = "/etc/systemd/system/flights-mlops-firewall.service"
 # Connections to SSH from one address: at once, and a minute after these. A deploy makes three at most, a
 # person who tries something out dozens in a minute, and who guesses hundreds.
 BURST, RATE = 30, 30
+HTTPS = 443
 
 
 @deploy("Firewall")
@@ -34,12 +36,12 @@ def close() -> None:
 
 def open_tcp(settings: Settings) -> list[int]:
     """Return the TCP ports that are open beside SSH."""
-    return sorted(set(settings.open_ports))
+    return sorted({*settings.open_ports, *settings.public_ports})
 
 
-def open_udp(settings: Settings) -> list[int]:  # noqa: ARG001 - none yet
-    """Return the UDP ports that are open."""
-    return []
+def open_udp(settings: Settings) -> list[int]:
+    """Return the UDP ports that are open: that of HTTP/3, where there is a domain."""
+    return [HTTPS] if HTTPS in settings.public_ports else []
 
 
 def rules(ssh: list[int], tcp: list[int], udp: list[int]) -> str:

@@ -8,9 +8,10 @@ from functools import partial
 from pyinfra import host
 
 from deploy import base_image, configuration, egress, local_engine, package_index, project
+from deploy.inventory import current
 from deploy.machine import look
 from deploy.script import Run
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.shipment import Ship
 from deploy.step import deploy, operation
 

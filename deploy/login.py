@@ -7,9 +7,9 @@ from collections.abc import Generator
 from pyinfra import host
 
 from deploy import host_file, script
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run, is_remote
-from deploy.settings import current
 from deploy.step import deploy, operation
 from deploy.trial import Trial, authenticated_by
 

@@ -12,7 +12,7 @@ from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import DeployError
 
 from deploy import access, claim, script
-from deploy.settings import of_host
+from deploy.inventory import of_host
 
 # Seconds that a look stays true while nothing of ours changes the host; a question at a terminal takes more.
 FRESH = 5
@@ -119,8 +119,7 @@ def _number(text: str) -> int:
 def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case for each kind of line
     """Read what the script ``look.sh`` prints."""
     values: dict[str, str] = {}
-    images, wanted = {}, {}
-    directories, secrets, found = {}, {}, {}
+    images, wanted, directories, secrets, found = {}, {}, {}, {}, {}
     releases: list[tuple[int, str, str]] = []
     changed, unfinished = set(), set()
     lock = None
@@ -143,7 +142,8 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
             case ["wanted", name, config_hash]:
                 wanted[name] = config_hash
             case ["found", name, config_hash, image, state, health]:
-                found[name] = Container(config_hash, image, state, health)
+                # Of two, as an interrupted deploy leaves them, none is as it should be.
+                found[name] = Container("" if name in found else config_hash, image, state, health)
             case [key, *rest]:
                 values[key] = " ".join(rest)
     by_age = {name: image for _, name, image in sorted(releases)}
@@ -154,12 +154,14 @@ def parse(lines: Iterable[str]) -> Machine:  # noqa: C901 - a table: one case fo
 class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
-    def command(self, ui_port: int = 8080, keep_releases: int = 5, guarded: str = "no") -> StringCommand:
-        """Return the command, which asks who holds ``ui_port``.
+    def command(
+        self, ui_port: int = 8080, keep_releases: int = 5, guarded: str = "no", ports: tuple[int, ...] = ()
+    ) -> StringCommand:
+        """Return the command, which asks who holds ``ui_port`` and the ``ports`` of a proxy.
 
         What needs releases it asks if there are more than ``keep_releases``; what guards the host if "yes".
         """
-        return script.command("look", str(ui_port), str(keep_releases), guarded)
+        return script.command("look", *map(str, (ui_port, keep_releases, guarded, *ports)))
 
     @staticmethod
     def default() -> Machine:
@@ -182,6 +184,7 @@ def look() -> Machine:
         given = {
             "ui_port": settings.ui_port,
             "keep_releases": settings.keep_releases,
+            "ports": settings.public_ports,
             "guarded": "yes" if script.is_remote(host) else "no",
         }
         try:
@@ -192,6 +195,5 @@ def look() -> Machine:
             raise DeployError(access.fault())
         if found.lock and claim.is_gone(found.lock.client):
             host.connector_data[script.DEAD] = found.lock.token
-        kept = (time.monotonic(), found)
-        host.connector_data[script.SEEN] = kept
+        kept = host.connector_data[script.SEEN] = (time.monotonic(), found)
     return cast("Machine", kept[1])

@@ -6,9 +6,10 @@ from collections.abc import Generator
 
 from pyinfra import host
 
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run, is_remote
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.step import deploy, operation
 
 FIREWALL, UPDATES, CLOCK = "nftables", "unattended-upgrades", "systemd-timesyncd"

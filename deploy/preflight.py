@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, claim, egress, engine, local_engine, project
+from deploy import base_image, certificate, claim, egress, engine, local_engine, project
+from deploy.inventory import of_host
 from deploy.machine import Machine, look
 from deploy.script import is_remote
-from deploy.settings import Settings, of_host
+from deploy.settings import Settings
 from deploy.step import deploy
 
 SYSTEMS = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
@@ -34,6 +36,7 @@ def check() -> None:
         if is_remote(host):
             faults += [f"{host.name}: {fault}" for fault in guard_faults(machine, settings)]
         faults += [f"{host.name}: {fault}" for fault in lock_faults(machine)]
+        faults += [f"{host.name}: {fault}" for fault in domain_faults(machine, settings)]
     except DeployError as fault:  # it cannot be looked at
         machine = Machine()
         faults.append(str(fault))
@@ -91,6 +94,30 @@ def guard_faults(machine: Machine, settings: Settings) -> list[str]:
             engine.configuration(machine)
         except ValueError as fault:
             faults.append(str(fault))
+    return faults
+
+
+def domain_faults(machine: Machine, settings: Settings) -> list[str]:
+    """Return what keeps a host from being reached under its domain, a sentence each."""
+    if not settings.domain:
+        return []
+    faults = [
+        f"port {port}, which the domain {settings.domain} needs, is taken by {holder}; stop it."
+        for port in settings.public_ports
+        if (holder := machine[f"port.holder.{port}"])
+    ]
+    if settings.ui_port in settings.public_ports:
+        faults.append(f"port {settings.ui_port} is that of the domain; set ui_port to another.")
+    if machine["login"] == "known":
+        faults.append(
+            f"its login is airflow / airflow, which {settings.domain} would open to others; renew it first: "
+            "pyinfra inventory.py deploy.credentials.rotate secret=admin_password."
+        )
+    if settings.tls == "automatic":
+        address = str(host.data.get("ssh_hostname") or host.name)
+        faults += certificate.address_faults(settings.domain, address, machine["addresses"].split())
+    if settings.tls == "files":
+        faults += certificate.file_faults(settings, datetime.now(UTC))
     return faults
 
 

@@ -12,9 +12,10 @@ from pyinfra.api.exceptions import DeployError
 
 from deploy import base_image, configuration, release
 from deploy.configuration import Placement, Release
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current, limits
+from deploy.settings import Settings, limits
 from deploy.step import deploy, operation
 
 STATE_DIRECTORIES = ("data", "models", "logs")
@@ -33,6 +34,7 @@ def build(settings: Settings, machine: Machine) -> Release:
         base_image.chosen(settings.postgres_image, settings, machine),
         machine.number("memory.kib") // 1024 // 512 * 512,
         machine.engine,
+        base_image.chosen(settings.caddy_image, settings, machine) if settings.domain else "",
     )
     return _build(settings.model_dump_json(), placement)
 

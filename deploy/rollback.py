@@ -8,9 +8,10 @@ from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
 from deploy import lock, status
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current, limits
+from deploy.settings import Settings, limits
 from deploy.stack import out_of_date
 from deploy.step import deploy, operation
 

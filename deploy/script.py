@@ -18,7 +18,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
 from deploy import claim, summary
-from deploy.settings import of_host
+from deploy.inventory import of_host
 
 if TYPE_CHECKING:
     from pyinfra.api import Host, State

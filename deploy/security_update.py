@@ -7,9 +7,10 @@ from collections.abc import Generator
 from pyinfra import host
 
 from deploy import host_file, package
+from deploy.inventory import current
 from deploy.machine import look
 from deploy.script import Run, is_remote
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.step import deploy, operation
 
 APT = "/etc/apt/apt.conf.d/60flights-mlops"

@@ -1,12 +1,9 @@
-"""Every knob, its default and its meaning, and the one border that inventory data crosses."""
+"""Every knob, its default and its meaning."""
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -16,16 +13,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pyinfra import host
-from pyinfra.api.arguments import all_global_arguments
-from pyinfra.api.exceptions import DeployError
-from pyinfra.connectors.ssh import SSHConnector
 
-from deploy.value import airflow_options, image_name
+from deploy.value import airflow_options, host_name, image_name
 
 Seconds = int
 ImageName = Annotated[str, AfterValidator(image_name)]
@@ -43,6 +35,21 @@ class Settings(BaseModel):
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
 
+    domain: Annotated[str, AfterValidator(host_name)] | None = None
+    """Host name under which Caddy serves UI and API over HTTPS, on ports 80 and 443 of all addresses."""
+
+    certificate_file: str | None = None
+    """Certificate for the domain and its chain in PEM, for tls=files: a file on the machine that deploys."""
+
+    certificate_key_file: str | None = None
+    """Private key of that certificate in PEM, without a passphrase, a file on the machine that deploys."""
+
+    tls: Literal["automatic", "internal", "files"] = "automatic"
+    """Whose certificate the domain has: a public authority's, one of the host's own, or that in the files."""
+
+    acme_directory: str | None = Field(None, pattern=r"^https://[^\s{}]+$")
+    """ACME directory of another authority to ask for automatic certificates, such as a company's own."""
+
     airflow_image: str | None = Field(None, pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")
     """Airflow image to pull with image_source=registry, by its digest: registry/name@sha256:(64 digits)."""
 
@@ -57,6 +64,9 @@ class Settings(BaseModel):
 
     postgres_image: ImageName = "postgres:13"
     """Image of the metadata database, by its name in the registry."""
+
+    caddy_image: ImageName = "caddy:2"
+    """Image of the proxy that a domain needs, by its name in the registry."""
 
     debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
     """Debian mirror for building base images; by default the one that the host's own apt sources name."""
@@ -147,57 +157,19 @@ class Settings(BaseModel):
             raise ValueError("should go with airflow_image, which names the image to pull")
         return value
 
+    @property
+    def public_ports(self) -> tuple[int, ...]:
+        """The ports that Caddy listens on, of all addresses."""
+        return (80, 443) if self.domain else ()
 
-def load(data: Mapping[str, Any], *, where: str) -> tuple[Settings, list[str]]:
-    """Read the settings out of plain inventory data.
-
-    Returns the settings and the faults, one sentence each, naming ``where`` and the key. A setting
-    with a fault keeps its default, so that what else is wrong with a host can be found as well.
-    """
-    try:
-        return Settings.model_validate(data), []
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False, include_context=False)
-    faults = [_sentence(error, where) for error in errors]
-    wrong = {str(error["loc"][0]) for error in errors}
-    # Of two that belong together, the other is left out then as well; of that nothing more is to be said.
-    settings, _ = load({key: value for key, value in data.items() if key not in wrong}, where=where)
-    return settings, faults
-
-
-def _sentence(error: Any, where: str) -> str:
-    key, *inner = (str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, Settings.model_fields, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else "deploy/settings.py lists those there are."
-        return f'{where}: there is no setting "{key}"; {hint}'
-    at = f'setting "{key}"' + "".join(f"[{part}]" for part in inner)
-    reason = re.sub("^(Value error,|Input|String) ", "", error["msg"])
-    given = "" if key in MAY_HOLD_A_PASSWORD else f", but is {error['input']!r}"
-    return f"{where}: {at} {reason}{given}."
-
-
-def of_host() -> tuple[Settings, list[str]]:
-    """Read the settings of the host in context, and their faults; pyinfra's own keys are left out."""
-    # Those of SSH for every host: --ssh-user, or a group's data, says them of @local too.
-    connectors = (host.connector.data_cls, SSHConnector.data_cls)
-    pyinfras = {name for name, _ in all_global_arguments()}.union(
-        *(data.__annotations__ for data in connectors)
-    )
-    given = host.data.dict()  # type: ignore[no-untyped-call] # pyinfra has no types here
-    data = {key: value for key, value in given.items() if key not in pyinfras}
-    return load(data, where=host.name)
-
-
-def current() -> Settings:
-    """Return the settings of the host in context.
-
-    Raises ``DeployError``, with all faults at once, where the inventory is wrong.
-    """
-    settings, faults = of_host()
-    if faults:
-        raise DeployError("\n".join(faults))
-    return settings
+    @field_validator("tls")
+    @classmethod
+    def _files_are_named(cls, value: str, others: ValidationInfo) -> str:
+        # The files come first among the fields, so that it is known here whether they are set.
+        missing = [name for name in ("certificate_file", "certificate_key_file") if not others.data.get(name)]
+        if value == "files" and missing:
+            raise ValueError(f"should go with {' and '.join(missing)}")
+        return value
 
 
 def limits(settings: Settings) -> tuple[str, str, str]:

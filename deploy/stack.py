@@ -9,9 +9,10 @@ from pyinfra import host
 
 from deploy import project, script
 from deploy.configuration import Release
+from deploy.inventory import current
 from deploy.machine import Machine, look
 from deploy.script import Run
-from deploy.settings import Settings, current, limits
+from deploy.settings import Settings, limits
 from deploy.step import deploy, operation
 
 
@@ -40,13 +41,15 @@ def initialise() -> Generator[Run]:
 def out_of_date(machine: Machine) -> list[str]:
     """Return the services that are missing, not as compose would make them now, not healthy, or too many."""
     airflow_image = machine.images.get(machine.releases.get(machine["current"], ""))
-    database_image = machine.images.get(machine["POSTGRES_IMAGE"])
+    others = {"postgres-airflow": machine["POSTGRES_IMAGE"], "caddy": machine["CADDY_IMAGE"]}
 
     def is_due(name: str, config_hash: str) -> bool:
         found = machine.found.get(name)
         if found is None or found.hash != config_hash or not found.healthy:
             return True
-        return found.image != (airflow_image if name.startswith("airflow-") else database_image)
+        if name == "caddy" and machine["proxy.read"] != machine["proxy.configured"]:
+            return True
+        return found.image != (machine.images.get(others[name]) if name in others else airflow_image)
 
     due = [name for name, config_hash in machine.wanted.items() if is_due(name, config_hash)]
     return sorted([*due, *(machine.found.keys() - machine.wanted.keys())])

@@ -9,9 +9,10 @@ from pyinfra.api import FactBase, StringCommand
 from pyinfra.connectors.local import LocalConnector
 
 from deploy import script, summary
-from deploy.configuration import CONFIGURATION_ROOT
+from deploy.configuration import CADDY_DIRECTORY, CONFIGURATION_ROOT
+from deploy.inventory import current
 from deploy.machine import look
-from deploy.settings import Settings, current
+from deploy.settings import Settings
 from deploy.stack import out_of_date
 from deploy.step import deploy, operation
 
@@ -65,14 +66,19 @@ def report(*, settings: Settings) -> Generator[StringCommand]:
         due = out_of_date(machine)
         state = f"not as wanted: {', '.join(due)}" if due else f"{len(machine.found)} services healthy"
         host.log(f"Release {machine['current'] or 'none'}: {state if machine.found else 'nothing runs'}")
-        for line in _way_in(settings.ui_port, known=bool(machine["login"])):
+        for line in _way_in(settings, known=bool(machine["login"])):
             host.log(line)
+        if machine["proxy.certificate"] == "missing":
+            host.log("It has no certificate yet; why not, says: docker logs flights-mlops-caddy-1")
     host.noop("only said what there is")
     yield from ()
 
 
-def _way_in(port: int, *, known: bool) -> list[str]:
+def _way_in(settings: Settings, *, known: bool) -> list[str]:
+    port, domain = settings.ui_port, settings.domain
     if isinstance(host.connector, LocalConnector):
+        if domain:
+            return _by_domain(domain, settings, "")
         password = " / airflow" if known else f"; password: sudo cat {PASSWORD_FILE}"
         return [f"UI: http://localhost:{port}  log in as airflow{password}"]
     user, address = host.data.get("ssh_user"), host.data.get("ssh_hostname") or host.name
@@ -80,7 +86,20 @@ def _way_in(port: int, *, known: bool) -> list[str]:
     if ssh_port := host.data.get("ssh_port"):
         login = ["-p", str(ssh_port), *login]
     ssh = " ".join(login)
+    if domain:
+        return _by_domain(domain, settings, f"ssh {ssh} ")
     return [
         f"UI: http://localhost:{port}  through: ssh -L {port}:127.0.0.1:{port} {ssh}",
         f"Log in as airflow; password: ssh {ssh} sudo cat {PASSWORD_FILE}",
     ]
+
+
+def _by_domain(domain: str, settings: Settings, there: str) -> list[str]:
+    said = [
+        f"UI: https://{domain}",
+        f"Log in as airflow; password: {there}sudo cat {PASSWORD_FILE}",
+    ]
+    if settings.tls == "internal":
+        root = f"{CADDY_DIRECTORY}/pki/authorities/local/root.crt"
+        said.append(f"Its authority, for browsers to trust: {there}sudo cat {root}")
+    return said

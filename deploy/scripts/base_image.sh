@@ -17,7 +17,7 @@ if [ "$source" != debian ]; then
   fi
   tail -n 3 <<<"$pulled"
   [ "$source" = auto ] ||
-    fail "$image cannot be had from the registry on $here; its answer is above. With the setting base_images=debian, python:3.13-slim-trixie and postgres:13 are built from Debian's packages."
+    fail "$image cannot be had from the registry on $here; its answer is above. With the setting base_images=debian, python:3.13-slim-trixie, postgres:13 and caddy:2 are built from Debian's packages."
   echo "The registry does not answer: building $name from Debian's packages"
 fi
 
@@ -97,6 +97,7 @@ case $kind in
       --change 'EXPOSE 5432'
     )
     ;;
+  caddy) ;; # compose says how it runs
 esac
 echo "Installing $packages of Debian's $suite into $name; this takes about half a minute"
 mmdebstrap "${options[@]}" "$suite" "$work/root.tar" "$work/sources.list" >"$work/log" 2>&1 || {

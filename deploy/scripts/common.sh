@@ -5,4 +5,4 @@ project=/opt/flights-mlops state=/var/lib/flights-mlops configuration=/etc/fligh
   backups=/var/backups/flights-mlops lock=/run/flights-mlops.lock volume=flights-mlops_postgres-airflow-data
 # What the user who deploys to the own machine has set for other stacks is not meant for this one.
 unset DOCKER_HOST DOCKER_CONTEXT COMPOSE_FILE COMPOSE_PROFILES COMPOSE_PROJECT_NAME \
-  AIRFLOW_UID AIRFLOW_IMAGE PYTHON_IMAGE POSTGRES_IMAGE UI_PORT BUILD_CONTEXT
+  AIRFLOW_UID AIRFLOW_IMAGE PYTHON_IMAGE POSTGRES_IMAGE CADDY_IMAGE UI_PORT BUILD_CONTEXT

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # Prints what the host looks like, a "key value..." line each; changes nothing.
-# Uses: common lock stack boot
-# Arguments: the UI's port; how many releases are kept; whether the host itself is looked after, "yes" or "no".
+# Uses: common lock stack boot proxy
+# Arguments: the UI's port; how many releases are kept; whether the host itself is looked after, "yes" or "no"; the
+# ports that a proxy needs on all addresses.
 # It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
 set -u
 exec 2>/dev/null
-port=$1 keep=$2 guarded=${3:-no}
+port=$1 keep=$2 guarded=$3
+shift 3
 
 system() {
   (
@@ -14,6 +16,7 @@ system() {
     printf 'os.id %s\nos.version %s\nos.name %s\n' "${ID:-unknown}" "${VERSION_ID:-}" "${PRETTY_NAME:-an unknown system}"
   )
   printf 'architecture %s\n' "$(dpkg --print-architecture)"
+  printf 'addresses %s\n' "$(hostname --all-ip-addresses)"
   printf 'login.uid %s\n' "${SUDO_UID:-$(id -u)}"
   printf 'memory.kib %s\n' "$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)"
   [ ! -e /etc/ssl/certs/ca-certificates.crt ] || printf 'authorities present\n'
@@ -22,26 +25,32 @@ system() {
   ! lock_is_held || printf 'lock %s %s %s %s %s\n' "$lock_token" "$lock_client" "$lock_since" "$lock_owner" "$lock_message"
 }
 
-# Who listens on the port: from the kernel's own tables, because a fresh machine may have neither ss nor lsof.
+# Who listens on the port $1 of an address that begins like $2, said as $3: from the kernel's own tables, because a
+# fresh machine may have neither ss nor lsof.
 holder() {
-  local socket process name ours
+  local port=$1 addresses=$2 key=$3 socket process name ours
   read -r name ours < <(docker ps --filter "publish=$port" \
     --format '{{.Names}} {{.Label "com.docker.compose.project"}}')
   if [ -n "$name" ]; then
-    [ "$ours" = flights-mlops ] || printf 'port.holder the container %s\n' "$name"
+    [ "$ours" = flights-mlops ] || printf '%s the container %s\n' "$key" "$name"
     return
   fi
-  socket=$(awk -v port="$(printf ':%04X' "$port")" \
-    '$4 == "0A" && $2 ~ port "$" && $2 ~ /^(0100007F|00000000|0+:|0+01000000:|0000000000000000FFFF0000)/ { print $10; exit }' \
+  socket=$(awk -v port="$(printf ':%04X' "$port")" -v addresses="$addresses" \
+    '$4 == "0A" && $2 ~ port "$" && $2 ~ addresses { print $10; exit }' \
     /proc/net/tcp /proc/net/tcp6)
   [ -n "$socket" ] || return 0
   for process in /proc/[0-9]*; do
     if find "$process/fd" -lname "socket:\[$socket\]" 2>/dev/null | grep -q .; then
-      printf 'port.holder %s (pid %s)\n' "$(cat "$process/comm")" "${process#/proc/}"
+      printf '%s %s (pid %s)\n' "$key" "$(cat "$process/comm")" "${process#/proc/}"
       return
     fi
   done
-  printf 'port.holder another process\n'
+  printf '%s another process\n' "$key"
+}
+
+holders() {
+  holder "$port" '^(0100007F|00000000|0+:|0+01000000:|0000000000000000FFFF0000)' port.holder
+  for port in "$@"; do holder "$port" '^' "port.holder.$port"; done
 }
 
 # One call tells of the engine and of its client's plugins.
@@ -68,7 +77,7 @@ images() {
 
 files() {
   local path
-  for path in "$state"/{data,models,logs} "$configuration/secrets"; do
+  for path in "$state"/{data,models,logs,caddy} "$configuration"/{secrets,tls}; do
     [ ! -d "$path" ] || printf 'directory %s %s\n' "${path##*/}" "$(stat -c '%u %a' "$path")"
   done
   for path in "$configuration"/secrets/*; do
@@ -84,12 +93,16 @@ files() {
       printf 'egress:%s %s %s\n' "$path" "$(stat -c '%a' "$path")" "$(sha256sum <"$path" | cut -c 1-5)"
   done
   [ ! -f "$configuration/index.env" ] || printf 'index %s\n' "$(stat -c '%a' "$configuration/index.env")"
+  path=$configuration/tls/certificate.pem
+  [ ! -f "$path" ] || printf 'certificate %s %s\n' "$(sha256sum "$path" | cut -d ' ' -f 1)" "$(stat -c '%u %a' "$path")"
+  ! has_proxy || has_certificate || printf 'proxy.certificate missing\n'
+  ! has_proxy || printf 'proxy.configured %s\nproxy.read %s\n' "$(proxy_configuration)" "$(cat "$state/.proxy")"
   printf 'migrated %s\n' "$(cat "$state/.migrated")"
   printf 'started %s\n' "$(cat "$state/.started")"
   # Where one of the two links is not as it was made, there is no current release.
   if [ -f "$project/airflow/docker-compose.yaml" ] && [ "$(readlink "$project/airflow")" = current/airflow ]; then
     printf 'current %s\n' "$(basename "$(readlink "$project/current")")"
-    sed -nE "s/^(PYTHON_IMAGE|POSTGRES_IMAGE)='(.*)'/\1 \2/p" "$project/airflow/.env"
+    sed -nE "s/^(PYTHON_IMAGE|POSTGRES_IMAGE|CADDY_IMAGE)='(.*)'/\1 \2/p" "$project/airflow/.env"
   fi
 }
 
@@ -171,6 +184,6 @@ guard() {
 
 # At once, because most of the time is spent in waiting for the engine; read one after the other, whole.
 exec 11< <(system) 12< <(engine) 13< <(files) 14< <(releases) 15< <(images) 16< <(wanted) 17< <(found) \
-  18< <(unfinished) 19< <(holder) 20< <(guard)
+  18< <(unfinished) 19< <(holders "$@") 20< <(guard)
 for part in 11 12 13 14 15 16 17 18 19 20; do cat <&"$part"; done
 exit 0

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Initialises the database for a release. The mark is written by success only.
-# Uses: common prelude lock claim stack drain health database switch
+# Uses: common prelude lock claim stack drain health database proxy switch
 # Arguments: the release, its image, and the limits of start.sh.
 release=$1 image=$2 start_timeout=$3 drain_timeout=$4 overdue_tasks=$5
 running=$compose_file

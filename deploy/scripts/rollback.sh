@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Goes back to a release that is on this host: its code, image and configuration.
-# Uses: common prelude lock claim stack drain health database switch
+# Uses: common prelude lock claim stack drain health database proxy switch
 # Arguments: the release, and the limits of start.sh.
 release=$1 start_timeout=$2 drain_timeout=$3 overdue_tasks=$4
 image=$(image_of "$release")

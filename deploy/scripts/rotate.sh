@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Replaces secrets by new ones, or ends a rotation that was cut short.
-# Uses: common prelude lock claim stack drain health database switch secret fernet rotation
+# Uses: common prelude lock claim stack drain health database proxy switch secret fernet rotation
 # Arguments: the stack's user id, the limits of start.sh, the secrets. Without any, what was cut short is ended, and
 # starting the services is left to the deploy.
 uid=$1 start_timeout=$2 drain_timeout=$3 overdue_tasks=$4

@@ -50,8 +50,13 @@ bring_up() {
       echo "Restarting $service, which does not answer"
       docker restart "$id" >/dev/null </dev/null
     done
-    if grep -q '^airflow-webserver replaced$' <<<"$change"; then
-      compose up --detach airflow-webserver && wait_for_webserver
+    if has_proxy; then
+      if grep -qE '^airflow-webserver (replaced|several)$' <<<"$change"; then
+        replace_webserver_in_turn || return 1
+      fi
+    elif grep -q '^airflow-webserver replaced$' <<<"$change"; then
+      # A proxy that is not wanted any more has the port that the webserver gets.
+      compose up --detach --remove-orphans airflow-webserver && wait_for_webserver
     fi
     if ! compose up --detach --remove-orphans; then
       show_logs
@@ -59,7 +64,8 @@ bring_up() {
       return 1
     fi
   fi
-  wait_until_healthy
+  reload_proxy || { reason="Caddy does not take its configuration; see its log" && return 1; }
+  wait_until_healthy && wait_for_certificate
 }
 
 # Brings the current release up. Where that fails, the one that ran before is put back. $1: what to remember it as.

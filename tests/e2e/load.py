@@ -1,6 +1,7 @@
 """Steady requests to one address, to see whether and for how long it does not answer."""
 
 import asyncio
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,16 +17,24 @@ class Load:
     """Requests at a steady rate, each on a connection of its own, for as long as the block lasts.
 
     None waits for the one before, so a server that hangs is asked as often as one that answers. What is
-    refused, cut off, late or not answered with 200 has failed.
+    refused, cut off, late or not answered well has failed.
     """
 
     address: str
     port: int
     path: str = HEALTH
+    body: str = ""
+    """What is posted, in JSON; without, the path is only asked for."""
+    token: str = ""
+    """Who asks, where the path is not for everybody."""
     rate: float = 20
     """Requests a second."""
     patience: float = 10
     """Seconds after which a request that was not answered has failed."""
+    domain: str = ""
+    """The host name that is asked for, where it is another than the address."""
+    trust: ssl.SSLContext | None = None
+    """For HTTPS: what certificates are verified with."""
 
     sent: int = 0
     failed: int = 0
@@ -72,7 +81,7 @@ class Load:
         except (OSError, TimeoutError) as error:
             self._fail(type(error).__name__)
         else:
-            if status == b"200":
+            if status.startswith(b"2"):
                 self.answered.append(time.monotonic())
             else:
                 self._fail(f"status {status.decode(errors='replace') or 'none'}")
@@ -83,12 +92,16 @@ class Load:
 
     async def _ask(self) -> bytes:
         """Return the status of the answer, or nothing where the connection was closed without one."""
-        reader, writer = await asyncio.open_connection(self.address, self.port)
+        reader, writer = await asyncio.open_connection(
+            self.address, self.port, ssl=self.trust, server_hostname=self.domain if self.trust else None
+        )
         try:
-            head = (
-                f"GET {self.path} HTTP/1.1\r\nHost: {self.address}:{self.port}\r\nConnection: close\r\n\r\n"
-            )
-            writer.write(head.encode())
+            host = self.domain or f"{self.address}:{self.port}"
+            head = f"{self.path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+            head += f"Authorization: Bearer {self.token}\r\n" if self.token else ""
+            length = f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
+            request = f"POST {head}{length}\r\n{self.body}" if self.body else f"GET {head}\r\n"
+            writer.write(request.encode())
             answer = await reader.read()
         finally:
             writer.close()

@@ -9,6 +9,7 @@ import pytest
 from .caches import free_port
 from .checkout import Checkout
 from .command import ROOT
+from .https import DOMAIN, Authority
 from .machine import Machine
 
 EVERYTHING = "find /etc /opt /usr /var/lib /home -xdev -printf '%p %i %T@ %C@\\n' | sort"
@@ -153,6 +154,21 @@ def test_a_value_in_a_template_that_does_not_exist(bare: Machine, tmp_path: Path
     checkout.append("templates/airflow/docker-compose.yaml.j2", "# {{ settings.paralelism }}\n")
     said = refusal(bare, checkout=checkout.path)
     assert len(matching(said, "docker-compose.yaml.j2", "paralelism")) == 1, said
+
+
+def test_a_domain_that_leads_nowhere(bare: Machine) -> None:
+    """No authority would find the host under it: the line names the domain and where else to go."""
+    said = refusal(bare, "--data", f"domain={DOMAIN}")
+    assert len(matching(said, "bare", DOMAIN, "does not resolve", "DNS", "internal")) == 1, said
+
+
+def test_a_certificate_for_another_domain(bare: Machine, tmp_path: Path) -> None:
+    """Line by line: for which it is, and that somebody else has the port of HTTPS."""
+    files = Authority(tmp_path / "authority").issue("other.example.test")
+    with listener(bare, 443):
+        said = refusal(bare, "--data", f"domain={DOMAIN}", *files)
+    assert len(matching(said, "bare", "certificate_file", DOMAIN, "other.example.test")) == 1, said
+    assert len(matching(said, "bare", "443", "systemd-socket", "pid")) == 1, said
 
 
 def test_everything_at_once(bare: Machine, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ VARIANTS = {
         pids_limit=999,
         airflow_env={"AIRFLOW__CORE__ODD": ODD, "AIRFLOW__CORE__YES": "yes", "AIRFLOW__CORE__NUMBER": "010"},
     ),
+    "domain": Settings(domain="flights.example.com", acme_directory="https://ca.example.com/acme"),
 }
 
 
@@ -67,6 +68,7 @@ def test_the_services_are_those_of_the_stack() -> None:
     }
     assert compose(Settings())["services"].keys() == names
     assert compose(Settings(triggerer=True))["services"].keys() == names | {"airflow-triggerer"}
+    assert compose(VARIANTS["domain"])["services"].keys() == names | {"caddy"}
 
 
 def test_init_is_a_step_of_its_own() -> None:
@@ -78,11 +80,15 @@ def test_init_is_a_step_of_its_own() -> None:
 
 
 @every_variant
-def test_ports_are_on_loopback_alone(settings: Settings) -> None:
-    """Docker publishes around the host's firewall: one port, and never on 0.0.0.0."""
+def test_ports_are_on_loopback_but_those_of_a_domain(settings: Settings) -> None:
+    """Docker publishes around the host's firewall: one port, on loopback; a domain's two are the proxy's."""
     services = compose(settings)["services"]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {"airflow-webserver": ["127.0.0.1:${UI_PORT}:8080"]}
+    ui = "127.0.0.1:${UI_PORT}:8080"
+    if settings.domain:
+        assert published == {"caddy": ["80:80", "443:443", "443:443/udp", ui]}
+    else:
+        assert published == {"airflow-webserver": [ui]}
     assert not [name for name, service in services.items() if "network_mode" in service]
     assert f"UI_PORT='{settings.ui_port}'\n" in rendered(settings)[".env"]
 
@@ -103,7 +109,7 @@ def test_every_service_is_kept_within_bounds(settings: Settings) -> None:
             "max-size": settings.log_max_size,
             "max-file": str(settings.log_max_files),
         }, name
-        grace = 3 if name == "airflow-webserver" else settings.stop_timeout
+        grace = {"airflow-webserver": 3, "caddy": 10}.get(name, settings.stop_timeout)
         assert service["stop_grace_period"] == f"{grace}s", name
         assert service["init"] is True, name
         assert service["pids_limit"] == settings.pids_limit, name
@@ -134,10 +140,10 @@ def test_every_service_is_closed(settings: Settings) -> None:
     services = compose(settings)["services"]
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"], name
-        assert "cap_add" not in service, name
+        assert service.get("cap_add") == (["NET_BIND_SERVICE"] if name == "caddy" else None), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["read_only"] is (name != "airflow-scheduler"), name
-        assert "database" in service["networks"], name
+        assert ("database" in service.get("networks", ())) is (name != "caddy"), name
     assert services["postgres-airflow"]["networks"] == ["database"]
     assert compose(settings)["networks"]["database"] == {"internal": True}
 
@@ -161,7 +167,7 @@ def test_secrets_come_from_files_alone(settings: Settings) -> None:
     for name in credentials.NAMES:
         assert declared[name] == {"file": f"/etc/flights-mlops/secrets/{name}"}
     for name, service in parsed["services"].items():
-        assert set(service["secrets"]) <= set(credentials.NAMES), name
+        assert set(service.get("secrets", ())) <= set(credentials.NAMES), name
         for key, value in service["environment"].items():
             if "/run/secrets/" in value:
                 assert value.removeprefix("cat ").removeprefix("/run/secrets/") in service["secrets"], key
@@ -172,7 +178,9 @@ def test_no_service_has_a_secret_it_does_not_need(settings: Settings) -> None:
     """The admin's password is for airflow-init, the database's own for the database."""
     having = {
         secret: {
-            name for name, service in compose(settings)["services"].items() if secret in service["secrets"]
+            name
+            for name, service in compose(settings)["services"].items()
+            if secret in service.get("secrets", ())
         }
         for secret in credentials.NAMES
     }
@@ -267,6 +275,7 @@ def test_what_the_stack_sets_cannot_be_set_beside_it(settings: Settings) -> None
     given = {name.removesuffix("_CMD") for name in environment if name.startswith("AIRFLOW__")}
     defaults = {
         "AIRFLOW__CORE__LOAD_EXAMPLES",
+        "AIRFLOW__FAB__COOKIE_SECURE",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRIES",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX",
     }
@@ -406,3 +415,59 @@ def test_a_registrys_image_is_part_of_the_release() -> None:
     assert configuration.build(beside, PLACEMENT) == configuration.build(
         Settings(image_source="ship"), PLACEMENT
     )
+
+
+def test_a_domain_is_what_airflow_and_its_users_are_told() -> None:
+    """All of Airflow leads to it; the webserver alone believes the proxy, and cookies keep to HTTPS."""
+    for name, service in airflow_services(VARIANTS["domain"]).items():
+        environment = service["environment"]
+        assert environment["AIRFLOW__API__BASE_URL"] == "https://flights.example.com", name
+        assert environment["AIRFLOW__FAB__COOKIE_SECURE"] == "true", name
+        assert ("FORWARDED_ALLOW_IPS" in environment) is (name == "airflow-webserver"), name
+        assert ("--proxy-headers" in service["command"]) is (name == "airflow-webserver"), name
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, None),
+        ({"tls": "internal"}, "tls internal"),
+        (
+            {"tls": "files", "certificate_file": "c", "certificate_key_file": "k"},
+            "tls /etc/flights-mlops/tls/certificate.pem /etc/flights-mlops/tls/certificate.pem",
+        ),
+    ],
+)
+def test_the_proxy_has_the_certificate_that_was_asked_for(given: dict[str, Any], line: str | None) -> None:
+    """By default Caddy asks a public authority, of itself; where a file is on this machine, nobody learns."""
+    text = rendered(Settings(domain="flights.example.com", **given))["Caddyfile"]
+    assert "\nflights.example.com {\n" in text
+    assert [found.strip() for found in text.splitlines() if found.startswith("\ttls ")] == (
+        [line] if line else []
+    )
+    assert "acme_ca" not in text
+
+
+def test_the_proxy_asks_the_authority_of_the_setting() -> None:
+    """An ACME directory of one's own; without a domain there is no proxy to ask it."""
+    assert "\tacme_ca https://ca.example.com/acme\n" in rendered(VARIANTS["domain"])["Caddyfile"]
+    assert "Caddyfile" not in rendered(Settings())
+
+
+@pytest.mark.parametrize(
+    ("image", "buffered"), [("caddy:2", False), ("flights-mlops-caddy:2-trixie-debian-packages", True)]
+)
+def test_the_proxy_of_debian_keeps_what_it_may_send_again(image: str, *, buffered: bool) -> None:
+    """The registry's does so by itself, and may not know the option any more."""
+    files = render(VARIANTS["domain"], replace(PLACEMENT, caddy_image=image), IMAGE)
+    (text,) = (file.content.decode() for file in files if file.path == "airflow/Caddyfile")
+    assert ("buffer_requests" in text) is buffered
+
+
+def test_nothing_but_the_proxy_sees_its_keys() -> None:
+    """What it keeps is no part of what other containers mount, but below it, closed to their users."""
+    services = compose(VARIANTS["domain"])["services"]
+    assert "/etc/flights-mlops/tls:/etc/flights-mlops/tls:ro" in services["caddy"]["volumes"]
+    assert services["caddy"]["user"] == "50001:50001"
+    for name, service in airflow_services(VARIANTS["domain"]).items():
+        assert not [volume for volume in service["volumes"] if volume.startswith("/etc")], name

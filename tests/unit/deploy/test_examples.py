@@ -13,7 +13,8 @@ import yaml
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.connectors.ssh import SSHConnector
 
-from deploy.settings import Settings, load
+from deploy.inventory import load
+from deploy.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"

@@ -47,10 +47,10 @@ port.holder docker-proxy (pid 4711)
 """
 
 
-def look(port: int) -> Machine:
+def look(port: int, *others: int) -> Machine:
     """Return this machine as it is seen: by the command, and the shell, that a host is looked at with."""
     done = subprocess.run(
-        ["sh", "-c", Look().command(port, 5).get_raw_value()],
+        ["sh", "-c", Look().command(port, 5, others).get_raw_value()],
         capture_output=True,
         text=True,
         check=True,
@@ -244,3 +244,18 @@ def test_a_connection_through_a_port_is_no_holder() -> None:
         socket.create_connection(server.getsockname()) as client,
     ):
         assert look(client.getsockname()[1])["port.holder"] == ""
+
+
+def test_ports_that_a_proxy_needs_are_looked_at_on_every_address() -> None:
+    """A listener on any address keeps the port of all of them from others."""
+    with socket.create_server(("127.0.0.2", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert look(8080, port)[f"port.holder.{port}"].endswith(f"(pid {os.getpid()})")
+        assert look(port)["port.holder"] == ""
+
+
+def test_two_containers_of_a_service_are_as_none_should_be() -> None:
+    """As an interrupted deploy leaves them: the service is not as compose would make it."""
+    lines = ["wanted web h1", "found web h1 i running healthy", "found web h1 i running healthy"]
+    machine = parse(lines)
+    assert machine.found["web"].hash != machine.wanted["web"]

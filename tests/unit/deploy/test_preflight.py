@@ -16,6 +16,7 @@ from deploy.preflight import (
     DISK_MIB_LATER,
     MEMORY_MIB,
     SYSTEMS,
+    domain_faults,
     lock_faults,
     machine_faults,
 )
@@ -202,3 +203,42 @@ def test_all_faults_are_found_at_once() -> None:
     )
     assert len(found) == 5
     assert not [fault for fault in found if "\n" in fault or not fault.endswith(".")]
+
+
+def domain(tls: str = "internal", **values: str) -> list[str]:
+    """Return what a good machine's domain lacks where these values are others."""
+    files = {"certificate_file": "/nowhere/c.pem", "certificate_key_file": "/nowhere/k.pem"}
+    settings = Settings(domain="flights.example.com", tls=tls, **files)  # type: ignore[arg-type]
+    return domain_faults(replace(GOOD, values=GOOD.values | values), settings)
+
+
+def test_a_domain_needs_its_ports() -> None:
+    """Each that somebody else has is a sentence; without a domain nobody asks."""
+    assert domain() == []
+    assert domain(**{"port.holder.80": "nginx (pid 1)"}) == [
+        "port 80, which the domain flights.example.com needs, is taken by nginx (pid 1); stop it."
+    ]
+    values = GOOD.values | {"port.holder.80": "nginx (pid 1)", "login": "known"}
+    assert domain_faults(replace(GOOD, values=values), Settings()) == []
+
+
+def test_a_known_login_is_not_opened_to_others() -> None:
+    """That of a host that was deployed to as its own, without a domain."""
+    (fault,) = domain(login="known")
+    assert "airflow / airflow" in fault
+
+
+@pytest.mark.usefixtures("local")
+def test_certificate_files_are_looked_at() -> None:
+    """Both that cannot be read are named."""
+    assert domain("files") == [
+        "/nowhere/c.pem cannot be read on this machine (No such file or directory).",
+        "/nowhere/k.pem cannot be read on this machine (No such file or directory).",
+    ]
+
+
+@pytest.mark.usefixtures("local")
+def test_a_domain_that_nobody_knows_gets_no_certificate() -> None:
+    """A public authority would look for it where its name leads."""
+    (fault,) = domain_faults(GOOD, Settings(domain="flights.example.invalid"))
+    assert fault.startswith("flights.example.invalid does not resolve")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deploy.settings import Settings, load
+from deploy.inventory import load
+from deploy.settings import Settings
 from deploy.value import OWNED_BY_THE_STACK
 
 
@@ -72,6 +73,19 @@ def test_what_is_given_is_taken() -> None:
             "vm1: setting \"overdue_tasks\" should be 'wait' or 'go-ahead', but is 'kill'.",
         ),
         (
+            "domain",
+            "Flights.example.com",
+            (
+                'vm1: setting "domain" should be a host name in lower case, such as airflow.example.com, '
+                "but is 'Flights.example.com'."
+            ),
+        ),
+        (
+            "tls",
+            "files",
+            "vm1: setting \"tls\" should go with certificate_file and certificate_key_file, but is 'files'.",
+        ),
+        (
             "airflow_env",
             {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": 5},
             'vm1: setting "airflow_env"[AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT] should be a valid string.',
@@ -97,6 +111,33 @@ def test_text_of_another_shape_is_a_fault(key: str, value: str) -> None:
     (fault,) = faults(**{key: value})
     assert fault.startswith(f'vm1: setting "{key}" ')
     assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "localhost",
+        "https://a.example.com",
+        "a..b",
+        "a.b/",
+        "10.0.0.1",
+        "-a.example",
+        "a b.example",
+        "x\ny.de",
+    ],
+)
+def test_a_domain_is_a_host_name(value: str) -> None:
+    """It goes into the proxy's configuration as it is."""
+    assert len(faults(domain=value)) == 1
+
+
+def test_a_certificate_needs_both_of_its_files() -> None:
+    """The one that is missing is named."""
+    both = {"certificate_file": "c.pem", "certificate_key_file": "k.pem", "tls": "files"}
+    assert faults(**both) == []
+    (fault,) = faults(**both | {"certificate_key_file": None})
+    assert fault == "vm1: setting \"tls\" should go with certificate_key_file, but is 'files'."
 
 
 @pytest.mark.parametrize("name", ["PATH", "airflow__core__executor", "PYTHONPATH"])

@@ -39,6 +39,19 @@ def test_nothing_is_due_where_all_is_well() -> None:
     assert out_of_date(WELL) == []
 
 
+@pytest.mark.parametrize(("read", "due"), [("c1", []), ("c0", ["caddy"]), ("", ["caddy"])])
+def test_a_proxy_that_has_not_read_its_configuration_is_due(read: str, due: list[str]) -> None:
+    """Its container is the same, whatever the files say that it reads."""
+    machine = replace(
+        WELL,
+        values=WELL.values | {"CADDY_IMAGE": "caddy:2", "proxy.configured": "c1", "proxy.read": read},
+        images=WELL.images | {"caddy:2": "sha256:caddy"},
+        wanted=WELL.wanted | {"caddy": "h4"},
+        found=WELL.found | {"caddy": Container("h4", "sha256:caddy", "running", "healthy")},
+    )
+    assert out_of_date(machine) == due
+
+
 @pytest.mark.parametrize(
     "changed",
     [
