@@ -27,16 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Workers())
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep together, where several processes share the tests, what uses one host or is in one module."""
-    for item in items:
-        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        hosts = {"trixie", "bookworm", "localhost"} & {
-            *getattr(item, "fixturenames", ()),
-            *map(str, parameters),
-        }
-        item.add_marker(pytest.mark.xdist_group(min(hosts, default=item.path.stem)))
+    parameters = (
+        item.callspec.params.values()
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else ()
+    )
+    named = {*getattr(item, "fixturenames", ()), *map(str, parameters)}
+    hosts = named & {"trixie", "bookworm", "localhost"}
+    item.add_marker(pytest.mark.xdist_group(min(hosts, default=item.path.stem)))
 
 
 @pytest.fixture(scope="session")
