@@ -5,6 +5,7 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import DeployError
 
 from deploy import credentials, script, status
+from deploy.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,8 @@ def test_the_limits_come_before_the_names() -> None:
 def test_the_known_login_is_said_only_where_it_is_one(local: Host) -> None:
     """After a rotation this machine has a generated password as well."""
     assert local.name == "@local"
-    (known,) = status._way_in(8080, known=True)  # noqa: SLF001 - what is shown to a person
+    (known,) = status._way_in(Settings(), known=True)  # noqa: SLF001 - what is shown to a person
     assert known.endswith("log in as airflow / airflow")
-    (generated,) = status._way_in(8080, known=False)  # noqa: SLF001
+    (generated,) = status._way_in(Settings(), known=False)  # noqa: SLF001
     assert "/ airflow" not in generated
     assert generated.endswith("password: sudo cat /etc/flights-mlops/secrets/admin_password")

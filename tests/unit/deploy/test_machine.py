@@ -50,7 +50,7 @@ port.holder docker-proxy (pid 4711)
 def look(port: int, *others: int) -> Machine:
     """Return this machine as it is seen: by the command, and the shell, that a host is looked at with."""
     done = subprocess.run(
-        ["sh", "-c", Look().command(port, 5, others).get_raw_value()],
+        ["sh", "-c", Look().command(port, 5, ports=others).get_raw_value()],
         capture_output=True,
         text=True,
         check=True,
