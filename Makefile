@@ -74,7 +74,7 @@ unit: $(VENV)/.dev ## run the tests that need no machine
 	@$(BIN)/pytest tests/unit --numprocesses 2
 
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
-	@$(BIN)/pytest tests/e2e --numprocesses 2 --dist loadgroup --durations 25
+	@$(BIN)/pytest tests/e2e --numprocesses 2 --durations 25
 
 test-vm: $(VENV)/.dev ## deploy to a booted virtual machine; slow where there is no KVM
 	@for program in qemu-system-x86_64 qemu-img mkfs.ext4 mmdebstrap /usr/sbin/apt-cacher-ng ssh; do

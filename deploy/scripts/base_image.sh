@@ -104,5 +104,11 @@ mmdebstrap "${options[@]}" "$suite" "$work/root.tar" "$work/sources.list" >"$wor
   tail -n 20 "$work/log"
   fail "$name could not be built from $mirror on $here; mmdebstrap's last lines are above."
 }
+if [ "$kind" = postgres ]; then
+  # For its socket, as the registry's image has it. mmdebstrap empties /run; without the directory, the tmpfs over it
+  # would be closed to PostgreSQL from the second start of a container on.
+  install -d -m 3777 "$work/run/postgresql"
+  tar --append --file "$work/root.tar" --directory "$work" --owner=0 --group=0 ./run/postgresql
+fi
 docker import "${changes[@]}" "$work/root.tar" "$name" >/dev/null
 echo "Base image: $name, built from Debian's packages"

@@ -1,5 +1,6 @@
 """The machines that the stories are played on, started when the first test asks for one."""
 
+import json
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -27,16 +28,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Workers())
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together, where several processes share the tests, what uses one host or is in one module."""
-    parameters = (
-        item.callspec.params.values()
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-        else ()
-    )
-    named = {*getattr(item, "fixturenames", ()), *map(str, parameters)}
-    hosts = named & {"trixie", "bookworm", "localhost"}
-    item.add_marker(pytest.mark.xdist_group(min(hosts, default=item.path.stem)))
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the process that shares out the tests which belong together."""
+    if hasattr(session.config, "workerinput"):
+        groups = {item.nodeid: group(item) for item in session.items}
+        path = Path(session.config.workerinput["groups"], session.config.workerinput["workerid"])
+        path.write_text(json.dumps(groups))
+
+
+def group(item: pytest.Item) -> str:
+    """Return what has to stay in one process with others: the test's host, or its module."""
+    parametrised = isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    parameters = item.callspec.params.values() if parametrised else ()
+    hosts = {"trixie", "bookworm", "localhost"} & {*getattr(item, "fixturenames", ()), *map(str, parameters)}
+    return min(hosts, default=item.path.stem)
 
 
 @pytest.fixture(scope="session")
