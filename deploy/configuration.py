@@ -51,9 +51,6 @@ class Placement:
     memory: int
     """The host's memory in MiB; what a kernel keeps for itself varies, so rounded down to whole half GiB."""
 
-    engine: int
-    """Major version of the Docker engine; since 25 it can check a service more often while that starts."""
-
     @property
     def task_memory(self) -> str:
         """What the scheduler and its tasks may take where no setting says it."""

@@ -23,7 +23,7 @@ def files() -> Files:
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("there is no docker compose, which checks the compose file")
     rendered = render(
-        Settings(), Placement(1234, "python:3", "postgres:13", 4096, 26), f"{configuration.IMAGE}:i-1"
+        Settings(), Placement(1234, "python:3", "postgres:13", 4096), f"{configuration.IMAGE}:i-1"
     )
     return (*rendered, File("dags/flights.py", b"import src\n"), File("src/run", b"#!", executable=True))
 
