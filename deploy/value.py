@@ -38,14 +38,6 @@ def airflow_options(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-def host_name(value: str) -> str:
-    """Return a host name of two labels or more, in lower case."""
-    label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    if not re.fullmatch(rf"(?=.{{4,253}}$)({label}\.)+(?=.*[a-z])({label})", value):
-        raise ValueError("should be a host name in lower case, such as airflow.example.com")
-    return value
-
-
 def image_name(value: str) -> str:
     """Return the name of an image as Docker lists it."""
     # Another way to write the same image would never be found among those of a host.
