@@ -57,10 +57,6 @@ class Placement:
     """Name, on the host, of the database's image."""
     memory: int
     """The host's memory in MiB; what a kernel keeps for itself varies, so rounded down to whole half GiB."""
-
-    engine: int
-    """Major version of the Docker engine; since 25 it can check a service more often while that starts."""
-
     caddy_image: str = ""
     """Name, on the host, of the proxy's image, where there is a domain."""
 

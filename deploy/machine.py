@@ -90,11 +90,6 @@ class Machine:
         return owner or self.number("login.uid") or DEFAULT_UID
 
     @property
-    def engine(self) -> int:
-        """The major version of the Docker engine that answers, 0 where none does."""
-        return _number(self["docker.server"].partition(".")[0])
-
-    @property
     def started(self) -> str:
         """The release that was last brought up whole, or the empty text."""
         return self["started"].partition(" ")[0]

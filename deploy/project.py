@@ -33,7 +33,6 @@ def build(settings: Settings, machine: Machine) -> Release:
         base_image.chosen(settings.python_image, settings, machine),
         base_image.chosen(settings.postgres_image, settings, machine),
         machine.number("memory.kib") // 1024 // 512 * 512,
-        machine.engine,
         base_image.chosen(settings.caddy_image, settings, machine) if settings.domain else "",
     )
     return _build(settings.model_dump_json(), placement)

@@ -28,10 +28,11 @@ activate() {
 # Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
 # first. A webserver that is replaced comes back before the others start, so that it is away for as short as can be.
 bring_up() {
-  local change service id image
+  local change service id image unpaused=''
   reason=''
   for id in $(containers | awk '$3 == "paused" { print $2 }'); do
     docker unpause "$id" >/dev/null
+    unpaused+=" $id"
   done
   change=$(due)
   if [ -n "$change" ]; then
@@ -46,7 +47,8 @@ bring_up() {
     if grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$|^airflow-scheduler ' <<<"$change"; then
       drain || { reason="the scheduler could not be drained; why is said above" && return 1; }
     fi
-    containers | awk '$3 == "running" && $4 == "unhealthy" { print $1, $2 }' | while read -r service id; do
+    # The engine calls what was paused unhealthy, until it has asked it anew.
+    containers | awk -v unpaused="$unpaused" '$3 == "running" && $4 == "unhealthy" && !index(unpaused, $2) { print $1, $2 }' | while read -r service id; do
       echo "Restarting $service, which does not answer"
       docker restart "$id" >/dev/null </dev/null
     done

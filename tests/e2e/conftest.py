@@ -100,6 +100,13 @@ def bookworm(
     return machine
 
 
+@pytest.fixture(scope="module")
+def machine(trixie: Machine) -> Iterator[Machine]:
+    """Use a machine for the tests of a module; the unmodified project is on it again after them."""
+    yield trixie
+    trixie.deploy()
+
+
 @pytest.fixture(scope="session")
 def localhost() -> Iterator[Localhost]:
     """Deploy to this machine itself."""

@@ -22,13 +22,6 @@ PARALLELISM = count(3)
 
 
 @pytest.fixture(scope="module")
-def machine(trixie: Machine) -> Iterator[Machine]:
-    """Use a machine for the tests below; the unmodified project is on it again after them."""
-    yield trixie
-    trixie.deploy()
-
-
-@pytest.fixture(scope="module")
 def clone(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the project, with a DAG of one's own, and deploy it."""
     checkout = Checkout(tmp_path_factory.mktemp("no-task-is-killed") / "clone")

@@ -1,6 +1,5 @@
 """Somebody uses the API while it is deployed: 20 requests a second, and what becomes of them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from .workers import SECONDS
 # The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
 # nothing else to do, it takes some twenty seconds to end and to start.
 LONGEST_GAP = 60
-
-
-@pytest.fixture(scope="module")
-def machine(trixie: Machine) -> Iterator[Machine]:
-    """Use a machine for the tests below; the unmodified project is on it again after them."""
-    yield trixie
-    trixie.deploy()
 
 
 @pytest.fixture

@@ -38,13 +38,6 @@ docker exec -i flights-mlops-postgres-airflow-1 psql --quiet --username=airflow
 
 
 @pytest.fixture(scope="module")
-def machine(trixie: Machine) -> Iterator[Machine]:
-    """Use a machine for the tests below; the unmodified project is on it again after them."""
-    yield trixie
-    trixie.deploy()
-
-
-@pytest.fixture(scope="module")
 def clone(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the project, with a DAG of one's own, and deploy it."""
     checkout = Checkout(tmp_path_factory.mktemp("rotation") / "clone")

@@ -15,7 +15,7 @@ from deploy.configuration import Placement, render
 from deploy.settings import Settings
 from deploy.value import OWNED_BY_THE_STACK
 
-PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13", 4096, 26)
+PLACEMENT = Placement(1234, "python:3.13-slim-trixie", "postgres:13", 4096)
 IMAGE = "flights-mlops-airflow:i-0123456789ab"
 ODD = "a $HOME ${HOME} 'single' \"double\" \\ back # not a comment: {{ nor jinja }} é"
 
@@ -119,19 +119,10 @@ def test_every_service_is_kept_within_bounds(settings: Settings) -> None:
         )
 
 
-def test_health_is_asked_more_often_where_the_engine_can() -> None:
-    """Engines before 25 refuse to start a service that says so."""
-    for engine, expected in ((20, None), (25, "2s")):
-        placement = replace(PLACEMENT, engine=engine)
-        files = {file.path: file.content for file in render(Settings(), placement, IMAGE)}
-        services = yaml.safe_load(files["airflow/docker-compose.yaml"])["services"]
-        assert services["airflow-webserver"]["healthcheck"].get("start_interval") == expected
-
-
 @pytest.mark.parametrize(("memory", "tasks"), [(1536, "1536m"), (3584, "2048m"), (7680, "6144m")])
 def test_tasks_get_what_the_machine_has(memory: int, tasks: str) -> None:
     """All but 1.5 GiB, and on a small machine as much as that."""
-    assert Placement(1, "", "", memory, 26).task_memory == tasks
+    assert Placement(1, "", "", memory).task_memory == tasks
 
 
 @every_variant

@@ -214,7 +214,7 @@ def whole(checkout: Checkout) -> Path:
 def built(root: Path, python_image: str = "python:3.13", **settings: object) -> configuration.Release:
     """Return the release that is built from a checkout."""
     return configuration.build(
-        Settings.model_validate(settings), Placement(1000, python_image, "postgres:13", 4096, 26), root
+        Settings.model_validate(settings), Placement(1000, python_image, "postgres:13", 4096), root
     )
 
 
@@ -281,7 +281,7 @@ def test_a_checkout_that_lacks_a_part_is_refused(whole: Path) -> None:
 def test_this_repository_is_a_whole_project() -> None:
     """What the checks ask of a project, the project of this repository has."""
     assert missing(tracked_files(configuration.ROOT)) == []
-    found = configuration.build(Settings(), Placement(1000, "python:3.13", "postgres:13", 4096, 26))
+    found = configuration.build(Settings(), Placement(1000, "python:3.13", "postgres:13", 4096))
     for file in found.files:
         if file.path in (
             "airflow/check-dags",

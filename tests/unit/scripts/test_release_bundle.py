@@ -44,7 +44,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Po
     """Have a process with Airflow, configured as the compose file has it."""
     rendered = {
         file.path: file.content
-        for file in render(Settings(), Placement(1, "python:3", "postgres:13", 4096, 26), "x")
+        for file in render(Settings(), Placement(1, "python:3", "postgres:13", 4096), "x")
     }
     services = yaml.safe_load(rendered["airflow/docker-compose.yaml"])["services"]
     bundles = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"

@@ -23,7 +23,7 @@ def files() -> Files:
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("there is no docker compose, which checks the compose file")
     rendered = render(
-        Settings(), Placement(1234, "python:3", "postgres:13", 4096, 26), f"{configuration.IMAGE}:i-1"
+        Settings(), Placement(1234, "python:3", "postgres:13", 4096), f"{configuration.IMAGE}:i-1"
     )
     return (*rendered, File("dags/flights.py", b"import src\n"), File("src/run", b"#!", executable=True))
 
@@ -46,7 +46,7 @@ def test_a_release_arrives_whole(run: Script, machine: Path, files: Files) -> No
     for path in (machine / "opt/flights-mlops").rglob("*"):
         status = path.stat()
         assert (status.st_uid, status.st_mode & 0o77) in {(0, 0o44), (0, 0o55)}, path
-    assert parse(run("look", "1", "5").stdout.splitlines()).changed == frozenset()
+    assert parse(run("look", "1", "5", "no").stdout.splitlines()).changed == frozenset()
 
 
 def test_one_that_was_changed_is_replaced_whole(run: Script, machine: Path, files: Files) -> None:
@@ -55,11 +55,11 @@ def test_one_that_was_changed_is_replaced_whole(run: Script, machine: Path, file
     root = machine / "opt/flights-mlops/releases" / identity(files)
     (root / "dags/flights.py").write_text("import sys\n")
     (root / "dags/more.py").write_text("")
-    assert parse(run("look", "1", "5").stdout.splitlines()).changed == {identity(files)}
+    assert parse(run("look", "1", "5", "no").stdout.splitlines()).changed == {identity(files)}
     assert run("upload", identity(files), stdin=sent(files)).returncode == 0
     assert names(machine) == [identity(files)]
     assert not (root / "dags/more.py").exists()
-    assert parse(run("look", "1", "5").stdout.splitlines()).changed == frozenset()
+    assert parse(run("look", "1", "5", "no").stdout.splitlines()).changed == frozenset()
 
 
 def test_one_that_arrives_in_part_gets_no_name(run: Script, machine: Path, files: Files) -> None:
