@@ -5,13 +5,12 @@ Pure: from settings and the few facts of a host that the templates need, to file
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import TemplateError, TemplateSyntaxError
 
-from deploy import release
+from deploy import release, template
 from deploy.release import File
 from deploy.settings import Settings
 
@@ -93,15 +92,7 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
     Raises ``ValueError`` with one sentence that names the template, where one is broken or uses a
     value that does not exist.
     """
-    environment = Environment(
-        loader=FileSystemLoader(root / "templates"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - YAML and shell, not HTML; values are quoted by to_yaml and to_env
-    )
-    environment.filters.update(to_env=_to_env, to_yaml=_to_yaml)
+    environment = template.environment(root / "templates")
     values = {
         "settings": settings,
         "placement": placement,
@@ -123,16 +114,6 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
             raise ValueError(f"templates/{name}.j2{line} cannot be rendered: {error}.") from error
         files.append(File(name, text.encode()))
     return tuple(files)
-
-
-def _to_env(value: object) -> str:
-    """Quote a value for compose's .env: single quotes keep a $ as it is."""
-    return "'" + str(value).replace("'", "\\'") + "'"
-
-
-def _to_yaml(value: str) -> str:
-    """Quote a text for compose's YAML, of which JSON's strings are a part; a $ stays one."""
-    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
 
 
 def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Release:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from deploy import template
 from deploy.configuration import ROOT
 from deploy.machine import Machine
 
@@ -14,15 +13,7 @@ def text(path: str, **values: object) -> str:
     """Return what the file at ``path`` should hold, with ``values`` filled in where it is a template."""
     if not values:
         return (ROOT / f"files/host{path}").read_text()
-    environment = Environment(
-        loader=FileSystemLoader(ROOT / "templates/host"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - not HTML; values are numbers and words of ours
-    )
-    return environment.get_template(f"{path}.j2").render(values)
+    return template.environment(ROOT / "templates/host").get_template(f"{path}.j2").render(values)
 
 
 def is_as(wanted: str, path: str, machine: Machine) -> bool:

@@ -1,0 +1,35 @@
+"""How templates become files: strictly, and with the quoting of what they are written in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def environment(folder: Path) -> Environment:
+    """Return Jinja for the templates in ``folder``: a value that does not exist is an error.
+
+    The filters ``to_env`` and ``to_yaml`` quote a value for compose's .env and for its YAML.
+    """
+    found = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - nothing is HTML
+    )
+    found.filters.update(to_env=_to_env, to_yaml=_to_yaml)
+    return found
+
+
+def _to_env(value: object) -> str:
+    """Quote a value for compose's .env: single quotes keep a $ as it is."""
+    return "'" + str(value).replace("'", "\\'") + "'"
+
+
+def _to_yaml(value: str) -> str:
+    """Quote a text for compose's YAML, of which JSON's strings are a part; a $ stays one."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
