@@ -28,7 +28,8 @@ def ours(target: Target, inventory: Path | None = None) -> None:
 
 def look(target: Target) -> list[str | Path]:
     """Return the command that looks at the target as the deploy does, as root, in one connection."""
-    return target.ssh(f"sudo -n {Look().command().get_raw_value()}")
+    script = Look().command(guarded="yes").get_raw_value()
+    return target.ssh(f"sudo -n {script}")
 
 
 def floor(target: Target) -> None:
