@@ -18,6 +18,7 @@ from .host import PYINFRA
 from .https import DOMAIN, ROOT_CERTIFICATE, Authority, Site
 from .load import HEALTH, Load
 from .machine import Machine
+from .outside import network, open_ports
 from .running import begun
 from .test_browser import CHROMIUM
 from .workers import SECONDS
@@ -77,6 +78,12 @@ def test_a_domain_is_served_over_https_alone(machine: Machine, site: Site) -> No
     machine.run("bash -c 'exec 3<>/dev/tcp/::1/443'")
     assert containers(machine)["airflow-webserver"]["HostConfig"]["PortBindings"] == {}
     assert health(machine)["caddy"] == "healthy"
+
+
+def test_every_other_port_is_closed(machine: Machine) -> None:
+    """To whoever scans the host from outside: SSH and the domain answer, and nothing else."""
+    with network(machine) as addresses:
+        assert open_ports(addresses) == [{22, 80, 443}, {22, 80, 443}]
 
 
 def test_the_second_deploy_changes_nothing(machine: Machine) -> None:
