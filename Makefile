@@ -108,7 +108,7 @@ lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }
 	lock --group dev --output-file requirements/dev.txt pyproject.toml
 	lock --constraint requirements/dev.txt --output-file requirements/deploy.txt pyproject.toml
-	for group in image installer; do
+	for group in airflow image installer; do
 	  lock --constraint requirements/dev.txt --group $$group --output-file requirements/$$group.txt
 	done
 	lock --constraint requirements/dev.txt --group peers --output-file bench/peers/requirements.txt

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 
-from deploy import release
+from deploy import checkout, release
 from deploy.release import File
 from deploy.settings import Settings
 
@@ -41,8 +41,8 @@ IMAGE_SOURCES = {
     "airflow/installer.txt": "requirements/installer.txt",
     "airflow/release_bundle.py": "files/airflow/release_bundle.py",
     "airflow/set-password": "files/airflow/set-password",
-    "airflow/requirements.txt": "requirements/image.txt",
 }
+LOCK = "airflow/requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Release:
 
 
 def image_sources(root: Path = ROOT) -> tuple[File, ...]:
-    """Return the files that the Airflow image is built from, the project's own code excepted."""
+    """Return the files that the Airflow image of any project is built from, its locks excepted."""
     return tuple(release.read(root, source, name) for name, source in IMAGE_SOURCES.items())
 
 
@@ -138,19 +138,16 @@ def _to_yaml(value: str) -> str:
 def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Release:
     """Put a release together: project, image sources and rendered configuration.
 
-    Raises ``ValueError``, one sentence, where the project or a template is not as it must be.
+    Raises ``ValueError``, a sentence a line, where the project or a template is not as it must be.
     """
-    sources = image_sources(root)
+    found = checkout.chosen(settings, root)
+    lock = release.read(root, found.lock, LOCK)
+    project, requirements = found.read(lock.content.decode())
+    sources = (*image_sources(root), lock, *requirements)
     if settings.image_source == "registry" and settings.airflow_image:
         tag = release.pulled_tag(settings.airflow_image)
     else:
         tag = release.image_tag(sources, placement.python_image)
     image = f"{IMAGE}:{tag}"
-    project = release.tracked_files(root)
-    if lacking := release.missing(project):
-        raise ValueError(
-            f"{root} has no {', no '.join(lacking)} that git tracks; "
-            f"a project needs {', '.join(release.REQUIRED_PATHS)}."
-        )
     files = (*project, *sources, *render(settings, placement, image, root))
     return Release(release.identity(files), image, files)

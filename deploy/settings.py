@@ -32,6 +32,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    project_path: str | None = None
+    """Git checkout here of another project to deploy, a directory; by default this repository's own."""
+
+    project_environment: Literal["shared", "separate"] = "shared"
+    """Where the image has that project's requirements: beside Airflow's packages, or in /opt/project."""
+
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
 
