@@ -65,7 +65,7 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	  cat $$parts "$$script" | $(BIN)/shellcheck --exclude SC2034,SC2154,SC2329 - || {
 	    echo "in $$script, lines counted from the top of" $$parts >&2; exit 1; }
 	done
-	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
+	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/airflow/workspace files/postgres/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/airflow/Dockerfile
 	$(BIN)/yamllint --strict dvc.yaml params.yaml bench/peers/ansible/playbook.yml examples

@@ -24,7 +24,7 @@ IMAGE = "flights-mlops-airflow"
 # MiB that the host and the other services keep: idle, they take about half of it.
 OTHERS_MEMORY = 1536
 
-TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
+TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env", "airflow/dvc.config")
 # Only with a domain.
 PROXY_TEMPLATE = "airflow/Caddyfile"
 # What Caddy alone can read: a certificate that was given, and those that it has asked for or made.
@@ -41,6 +41,7 @@ IMAGE_SOURCES = {
     "airflow/installer.txt": "requirements/installer.txt",
     "airflow/release_bundle.py": "files/airflow/release_bundle.py",
     "airflow/set-password": "files/airflow/set-password",
+    "airflow/workspace": "files/airflow/workspace",
 }
 LOCK = "airflow/requirements.txt"
 

@@ -101,7 +101,7 @@ def api(machine: Machine, project: Path) -> Iterator[Airflow]:
     assert set(health(machine).values()) == {"healthy"}
 
 
-def test_its_dag_runs(machine: Machine, api: Airflow) -> None:
+def test_its_dag_runs(api: Airflow) -> None:
     """With its own code and files; one task beside Airflow, one in the environment of the project."""
     run_id = api.run("another")
     assert api.state("another", run_id) == "success"
