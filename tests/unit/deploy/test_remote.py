@@ -66,6 +66,7 @@ def test_a_bucket_gets_its_credentials_on_standard_input() -> None:
     (run,) = remote.due(BUCKET, MACHINE, remote.given())
     assert run.arguments == ("1234", "bucket")
     assert SECRET not in str(run.get_raw_value())
+    assert run.connector_arguments["_stdin"] == remote.given()
     assert asked(BUCKET, with_credentials(remote.given())) == []
     assert asked(BUCKET, with_credentials("others")) == [("1234", "bucket")]
     assert asked(BUCKET, with_credentials(remote.given(), "644")) == [("1234", "closed")]
