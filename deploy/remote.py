@@ -10,7 +10,7 @@ from pyinfra import host
 from deploy.credentials import MODE
 from deploy.egress import fingerprint
 from deploy.inventory import current
-from deploy.machine import Machine, look
+from deploy.machine import Kept, Machine, look
 from deploy.script import Run
 from deploy.settings import Settings
 from deploy.step import deploy, operation
@@ -44,16 +44,22 @@ def faults(settings: Settings, machine: Machine) -> list[str]:
     if any("\n" in os.environ.get(name, "") for name in VARIABLES):
         return ["the credentials for dvc_remote in the environment here have line breaks; export them anew."]
     lacking = [name for name in REQUIRED if not os.environ.get(name)]
-    if lacking and (SECRET not in machine.secrets or len(lacking) < len(REQUIRED)):
+    if lacking and (not _kept(machine) or len(lacking) < len(REQUIRED)):
         return [
             f"dvc_remote is a bucket, and the environment here has no {', no '.join(lacking)}; export both."
         ]
     return []
 
 
+def _kept(machine: Machine) -> Kept | None:
+    """Return the credentials that the host has; the file of those that it had is empty."""
+    kept = machine.secrets.get(SECRET)
+    return kept if kept and kept.size else None
+
+
 def due(settings: Settings, machine: Machine, found: str) -> list[Run]:
     """Return what has to be done for the tasks to have what they need; ``found`` is what was given here."""
-    uid, kept = str(machine.uid), machine.secrets.get(SECRET)
+    uid, kept = str(machine.uid), _kept(machine)
     runs = []
     if settings.dvc_directory and not machine["remote.directory"]:
         runs.append(Run("remote", uid, "directory", settings.dvc_directory))

@@ -17,7 +17,8 @@ case $what in
     echo "Tasks have the credentials for DVC's bucket"
     ;;
   none)
-    rm -f "$credentials"
+    # It stays, empty: an earlier release, to which one may go back, mounts it.
+    : >"$credentials"
     echo "Removed the credentials for a bucket that DVC had"
     ;;
 esac

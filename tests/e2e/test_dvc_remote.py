@@ -142,8 +142,8 @@ def test_a_bucket(machine: Machine, checkout: Checkout, served: Bucket) -> None:
 
 
 def test_what_no_remote_needs_goes(machine: Machine, checkout: Checkout) -> None:
-    """Without the setting, the credentials are removed; what was pushed stays."""
+    """Without the setting, the credentials are gone; what was pushed stays."""
     done = deploy(machine, checkout, {})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert machine.sudo(f"test -e {KEPT}", check=False).returncode == 1
+    assert machine.sudo(f"test -s {KEPT}", check=False).returncode == 1
     assert machine.sudo("find /srv/dvc/flights/files -type f").stdout

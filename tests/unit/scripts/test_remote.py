@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from deploy import remote
 from deploy.egress import fingerprint
 from deploy.machine import Kept, parse
+from deploy.settings import Settings
 
 from .conftest import Script
 
 UID = "1234"
+BUCKET = Settings(dvc_remote="s3://flights/dvc")
 CREDENTIALS = "[default]\naws_access_key_id = one\naws_secret_access_key = canary\n"
 
 
@@ -53,11 +56,13 @@ def test_a_mode_is_put_right(run: Script, kept: Path) -> None:
 
 
 def test_they_go(run: Script, kept: Path) -> None:
-    """Where no bucket is wanted any more; a second time is no fault."""
+    """Where no bucket is wanted any more; the file stays, which a release to go back to mounts."""
     run("remote", UID, "bucket", stdin=CREDENTIALS)
-    for _ in range(2):
-        assert run("remote", UID, "none").returncode == 0
-        assert not kept.exists()
+    assert run("remote", UID, "none").returncode == 0
+    assert kept.read_text() == ""
+    seen = parse(run("look", "1", "5", "no", "").stdout.splitlines())
+    assert remote.due(Settings(), seen, "") == []
+    assert remote.due(BUCKET, seen, CREDENTIALS)[0].arguments[1] == "bucket"
 
 
 def test_a_directory_is_made_for_the_stacks_user(run: Script, machine: Path) -> None:
