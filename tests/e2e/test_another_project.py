@@ -50,12 +50,12 @@ def another() -> None:
 
     @task.external_python(python="/opt/project/bin/python", expect_airflow=False)
     def in_its_own(given: dict[str, object]) -> dict[str, object]:
-        import importlib.util
+        from importlib.metadata import distributions
 
         from src.version import found
 
-        airflow = bool(importlib.util.find_spec("airflow"))
-        return {**found(), "airflow": airflow, "given": given["python"]}
+        names = sorted(installed.name for installed in distributions())
+        return {**found(), "installed": names, "given": given["python"]}
 
     in_its_own(beside_airflow())
 
@@ -113,7 +113,7 @@ def test_its_dag_runs(api: Airflow) -> None:
     assert own["packaging"] == CONFLICTING
     assert f"\npackaging=={beside['packaging']} " in (ROOT / "requirements/airflow.txt").read_text()
     assert beside["sql"] == own["sql"] == PROJECT["sql/greeting.sql"]
-    assert (beside["polars"], own["airflow"]) == (False, False)
+    assert (beside["polars"], own["installed"]) == (False, ["packaging"])
 
 
 def test_it_is_the_only_project(machine: Machine, api: Airflow) -> None:
