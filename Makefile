@@ -65,7 +65,7 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	  cat $$parts "$$script" | $(BIN)/shellcheck --exclude SC2034,SC2154,SC2329 - || {
 	    echo "in $$script, lines counted from the top of" $$parts >&2; exit 1; }
 	done
-	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
+	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/airflow/workspace files/postgres/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/airflow/Dockerfile
 	$(BIN)/yamllint --strict dvc.yaml params.yaml bench/peers/ansible/playbook.yml examples
@@ -108,7 +108,7 @@ lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }
 	lock --group dev --output-file requirements/dev.txt pyproject.toml
 	lock --constraint requirements/dev.txt --output-file requirements/deploy.txt pyproject.toml
-	for group in image installer; do
+	for group in airflow image installer; do
 	  lock --constraint requirements/dev.txt --group $$group --output-file requirements/$$group.txt
 	done
 	lock --constraint requirements/dev.txt --group peers --output-file bench/peers/requirements.txt

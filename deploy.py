@@ -19,6 +19,7 @@ from deploy import (
     package,
     preflight,
     project,
+    remote,
     security_update,
     stack,
     status,
@@ -37,6 +38,7 @@ engine.install()
 engine.live_restore()
 credentials.ensure()
 certificate.ensure()
+remote.ensure()
 
 # A complete release, beside the running one
 base_image.ensure()

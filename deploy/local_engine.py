@@ -29,6 +29,8 @@ REPOSITORY = "flights-mlops-shipped"
 KEPT = 5
 # Of BuildKit's output, the steps and what they print; as in deploy/scripts/image.sh.
 SHOWN = re.compile(r"#\d+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ (?! *[+-] ))")
+# What the Dockerfile says where requirements do not go together.
+REFUSED = re.compile(r"#\d+ [0-9.]+ refused: ")
 OTHERWISE = "or set image_source to build or registry"
 # Hosts are deployed to at once, and an image is built once.
 ONCE = Lock()
@@ -114,16 +116,12 @@ def build(new: Release, python_image: str, settings: Settings, say: Callable[[st
                     (Path(work) / secret).write_text(content)  # in a directory of this user alone
                 # The files of the release and not of the checkout: with the same modes on any machine.
                 (Path(work) / "context").write_bytes(release.archive(new.files))
-                if not _built(name, python_image, Path(work), say):
-                    raise ValueError(
-                        f"{new.image} could not be built on this machine; the last lines of the build are "
-                        f"above. If it lacks {python_image}: pyinfra @local deploy.base_image.ensure"
-                    )
+                _build(new.image, name, python_image, Path(work), say)
             _prune()
     return name
 
 
-def _built(name: str, python_image: str, work: Path, say: Callable[[str], None]) -> bool:
+def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[str], None]) -> None:
     command = [
         "docker", "build", "--progress=plain", f"--tag={name}", "--file=airflow/Dockerfile",
         f"--build-arg=PYTHON_IMAGE={python_image}",
@@ -146,7 +144,12 @@ def _built(name: str, python_image: str, work: Path, say: Callable[[str], None])
     if building.returncode:
         for line in last:
             say(line)
-    return not building.returncode
+        if refused := [line for line in last if REFUSED.match(line)]:
+            raise ValueError(f"{REFUSED.sub('', refused[-1])}; the reason is above.")
+        raise ValueError(
+            f"{image} could not be built on this machine; the last lines of the build are "
+            f"above. If it lacks {python_image}: pyinfra @local deploy.base_image.ensure"
+        )
 
 
 def authorities() -> str:

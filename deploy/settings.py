@@ -32,6 +32,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    project_path: str | None = None
+    """Git checkout here of another project to deploy, a directory; by default this repository's own."""
+
+    project_environment: Literal["shared", "separate"] = "shared"
+    """Where the image has that project's requirements: beside Airflow's packages, or in /opt/project."""
+
+    dvc_remote: str | None = Field(None, pattern=r"^(s3://[^\s'\"#,$]+|/[^\s'\"#,:$]+)$")
+    """DVC remote of the tasks: s3://bucket/path, or a directory on the host, made if it is not there."""
+
+    dvc_endpoint: str | None = Field(None, pattern=r"^https?://[^\s@'\"#,$]+$")
+    """URL of the S3-compatible server that has the bucket of dvc_remote; by default Amazon's."""
+
     ui_port: int = Field(8080, ge=1, le=65535)
     """Port of the UI and API on the host's loopback address."""
 
@@ -156,6 +168,16 @@ class Settings(BaseModel):
         if value == "registry" and info.data.get("airflow_image", "") is None:
             raise ValueError("should go with airflow_image, which names the image to pull")
         return value
+
+    @property
+    def dvc_bucket(self) -> bool:
+        """Whether the DVC remote is a bucket, which takes credentials."""
+        return (self.dvc_remote or "").startswith("s3://")
+
+    @property
+    def dvc_directory(self) -> str:
+        """The DVC remote where it is a directory on the host, else nothing."""
+        return "" if self.dvc_bucket else self.dvc_remote or ""
 
     @property
     def public_ports(self) -> tuple[int, ...]:
