@@ -312,6 +312,7 @@ def test_containers_read_the_project_and_write_the_state(settings: Settings) -> 
             "/var/lib/flights-mlops:/var/lib/flights-mlops",
         ], name
         assert service["environment"]["FLIGHTS_DATA_DIR"] == "/var/lib/flights-mlops/data", name
+        assert service["environment"]["FLIGHTS_MODELS_DIR"] == "/var/lib/flights-mlops/models", name
 
 
 def test_images_are_the_ones_of_the_host() -> None:
