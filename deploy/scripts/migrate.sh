@@ -37,7 +37,7 @@ go_on() { # what ran before runs again
 
 rm -f "$state/.migrated"
 echo "Starting the database"
-compose --profile init up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow || {
+compose --profile init up --detach --no-recreate --wait --wait-timeout "$start_timeout" postgres-airflow || {
   compose logs --no-log-prefix --tail 30 postgres-airflow
   fail "the database does not start on $here; its log is above."
 }

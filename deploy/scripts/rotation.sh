@@ -26,7 +26,7 @@ put_in_force() {
   # The database's password first, which may be in force already: the others need the database.
   due=$(find "$staged" -maxdepth 1 -type f ! -name '.*' -printf '%f\n' | sort --reverse)
   echo "Starting the database, if it does not run"
-  compose --profile init up --detach --no-recreate --wait --wait-timeout 120 postgres-airflow ||
+  compose --profile init up --detach --no-recreate --wait --wait-timeout "$start_timeout" postgres-airflow ||
     fail "the database does not start on $here; compose's message is above. Deploy, then rotate again."
   end_initialise
   tables=$(schema) || fail "the database on $here does not answer; the reason is above. Deploy, then rotate again."
