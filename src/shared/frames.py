@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-# Polars' own choice depends on how many processors there are, and the file's bytes would with it.
+# Said, so that the bytes do not change with a default of Polars.
 _ROW_GROUP = 250_000
 
 

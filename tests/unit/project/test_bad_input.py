@@ -14,6 +14,7 @@ from src.pipelines import (
     gold_pipeline,
     silver_pipeline,
     split_pipeline,
+    text_table,
     training_pipeline,
 )
 from src.pipelines.stage import SPLITS, StageError
@@ -155,8 +156,11 @@ def test_a_command_that_refuses_says_so_in_a_line(command: Command, delivered: P
     assert done.stderr == f"split: {delivered} {sentence}: a copy and a report are in {directory}\n"
 
 
-def test_the_first_rows_are_shown_as_they_were(delivered: Path, data: Path) -> None:
-    """Places and values: what somebody needs to find them."""
+def test_the_first_rows_are_shown_as_they_were(
+    delivered: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Places and values: what somebody needs to find them, however many pieces the file is read in."""
+    monkeypatch.setattr(text_table, "_PIECE", 700)
     for row in (20, 21, 2000, 2500, 2999, 3000):
         put(delivered, "price", "-1", row)
     lines = delivered.read_text().splitlines()
