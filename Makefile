@@ -13,7 +13,7 @@ UV_INSTALL = index=$$($(BIN)/python -m pip config list | sed -nE "s/^(global|ins
 	UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV) \
 	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --requirement
 
-# Ansible, which the bench compares with, has an environment of its own.
+# Ansible and pandas, which the bench compares with, have an environment of their own.
 PEERS := .venv-peers
 
 # The packages of what `make test-vm` runs.
@@ -95,12 +95,12 @@ test-vm: $(VENV)/.dev ## deploy to a booted virtual machine; slow where there is
 # Here VENV is another one, in UV_INSTALL as well; BIN stays, so that the uv that is there does it.
 $(PEERS)/.ready: private VENV := $(PEERS)
 $(PEERS)/.ready: $(BIN)/uv bench/peers/requirements.txt
-	@echo "Installing Ansible into $(PEERS)"
+	@echo "Installing Ansible and pandas into $(PEERS)"
 	$(PYTHON) -m venv --without-pip --clear $(PEERS)
 	$(UV_INSTALL) bench/peers/requirements.txt
 	touch $@
 
-bench: $(VENV)/.dev $(PEERS)/.ready ## measure what docs/performance.md states, beside Ansible doing the same
+bench: $(VENV)/.dev $(PEERS)/.ready ## measure what docs/performance.md states, beside Ansible and pandas doing the same
 	@$(BIN)/python -m bench.figures $(ONLY)
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml

@@ -22,18 +22,19 @@ from airflow.sdk.exceptions import AirflowFailException
         "execution_timeout": timedelta(minutes=15),
     },
     doc_md="""
-### Flights: bronze
+### Flights: is the raw file good?
 
-Takes `raw/flights.csv` in the data directory as it is, or generates one where there is none, validates it,
-and leaves `bronze/flights.parquet` and the report `reports/bronze.json`.
+Holds the whole of `raw/flights.csv` in the data directory against the rules of the bronze gate, before it is
+split and trained on; where there is none, one is generated. It takes seconds, and leaves
+`bronze/flights.parquet` and the report `reports/bronze/flights.json`. `flights_pipeline` does all the rest.
 
-A file that fails validation is copied to `quarantine/` with a `report.txt`, and the run fails at once:
-correct the raw file, or delete it to have one generated, and trigger the DAG again.
+A file that fails is copied to `quarantine/` with a `report.txt`, and the run fails at once: correct the raw
+file, or delete it to have one generated, and trigger the DAG again.
 """,
     tags=["flights"],
 )
 def flights_bronze() -> None:
-    """Make the bronze table of the flights data. What passes between tasks are paths."""
+    """Validate the raw file of the flights data. What passes between tasks are paths."""
 
     @task
     def take_or_generate_raw() -> str:
@@ -46,12 +47,13 @@ def flights_bronze() -> None:
     @task
     def bronze(raw: str) -> str:
         """Return the path of the validated table; a raw file that fails is not tried again."""
-        from src.pipelines.bronze_pipeline import BronzeError, run  # noqa: PLC0415 - see the top
-        from src.shared.utils import data_dir  # noqa: PLC0415 - see the top
+        from src.pipelines.bronze_pipeline import run  # noqa: PLC0415 - see the top
+        from src.pipelines.stage import StageError  # noqa: PLC0415 - see the top
+        from src.shared.utils import data_dir, load_params  # noqa: PLC0415 - see the top
 
         try:
-            return str(run(Path(raw), data_dir()))
-        except BronzeError as error:
+            return str(run(Path(raw), data_dir(), **load_params("bronze")))
+        except StageError as error:
             raise AirflowFailException(str(error)) from error
 
     bronze(take_or_generate_raw())

@@ -3,6 +3,7 @@
 Nothing here imports more than the standard library and PyYAML: a DAG file may import it at every parse.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -24,6 +25,11 @@ def project_root() -> Path:
 def data_dir() -> Path:
     """Return where runs write: FLIGHTS_DATA_DIR, else `data/` below the project root; it need not exist."""
     return Path(os.environ.get("FLIGHTS_DATA_DIR") or project_root() / "data").absolute()
+
+
+def models_dir() -> Path:
+    """Return where models go: FLIGHTS_MODELS_DIR, else `models/` below the project root."""
+    return Path(os.environ.get("FLIGHTS_MODELS_DIR") or project_root() / "models").absolute()
 
 
 def load_params(section: str) -> dict[str, Any]:
@@ -52,6 +58,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Let one process at a time into the block, of those that name the same directory; the others wait."""
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -313,6 +313,7 @@ def test_containers_read_the_project_and_write_the_state(settings: Settings) -> 
         ], name
         assert (len(service["volumes"]) > 2) is (name == "airflow-scheduler"), name  # see the tests of DVC
         assert service["environment"]["FLIGHTS_DATA_DIR"] == "/var/lib/flights-mlops/data", name
+        assert service["environment"]["FLIGHTS_MODELS_DIR"] == "/var/lib/flights-mlops/models", name
 
 
 def test_images_are_the_ones_of_the_host() -> None:

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+
+from src.data_generation.flights import generate
 
 from .conftest import ROOT, project_environment
 
@@ -18,13 +21,15 @@ bag = DagBag()
 print("RESULT" + json.dumps({
     "errors": {str(k): v for k, v in bag.import_errors.items()},
     "seconds": bag.dagbag_stats[0].duration.total_seconds(),
-    "heavy": sorted({"polars", "pandera"} & set(sys.modules)),
+    "heavy": sorted({"polars", "pandera", "lightgbm"} & set(sys.modules)),
     "dags": {dag_id: {
         "tasks": {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks},
         "retries": sorted({task.retries for task in dag.tasks}),
         "limits": sorted({task.execution_timeout.total_seconds() for task in dag.tasks}),
         "schedule": dag.schedule, "catchup": dag.catchup, "paused": dag.is_paused_upon_creation,
         "doc": bool(dag.doc_md),
+        "mapped": sorted(task.task_id for task in dag.tasks if task.is_mapped),
+        "outlets": sorted(asset.name for task in dag.tasks for asset in task.outlets),
     } for dag_id, dag in bag.dags.items()},
 }))
 """
@@ -32,16 +37,35 @@ RUN = """
 import json
 from airflow.dag_processing.dagbag import DagBag
 from src.shared.utils import data_dir
-dag = DagBag().dags["flights_bronze"]
-runs = []
-for spoil in (False, True):
-    if spoil:
-        with (data_dir() / "raw" / "flights.csv").open("a") as raw:
-            raw.write("1,2,a,b,premium,-1,1,1,c,2020-01-01\\n")
-    run = dag.test()
-    runs.append([run.state, {ti.task_id: [ti.state, ti.try_number] for ti in run.get_task_instances()}])
-print("RESULT" + json.dumps(runs))
+dags = DagBag().dags
+def run(dag_id):
+    run = dags[dag_id].test()
+    found = {}
+    for ti in run.get_task_instances():
+        name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+        found[name] = [ti.state, ti.try_number]
+    return [run.state, found]
+def spoil(line):
+    with (data_dir() / "raw" / "flights.csv").open("a") as raw:
+        raw.write(line)
 """
+RUN_BRONZE = (
+    RUN
+    + """
+runs = [run("flights_bronze")]
+spoil("1,2,Natal (RN),Recife (PE),premium,-1,1,1,c,2020-01-01\\n")
+print("RESULT" + json.dumps([*runs, run("flights_bronze")]))
+"""
+)
+RUN_PIPELINE = (
+    RUN
+    + """
+order = ["flights_retraining", "flights_pipeline", "flights_retraining", "flights_retraining"]
+runs = [run(dag_id) for dag_id in order]
+spoil("1,2,Natal (RN),Recife (PE),premium,-1,1,386,c,2020-01-01\\n")
+print("RESULT" + json.dumps([*runs, run("flights_pipeline")]))
+"""
+)
 
 
 @pytest.fixture
@@ -54,6 +78,7 @@ def airflow(tmp_path: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "PYTHONPATH": str(ROOT),
         "FLIGHTS_DATA_DIR": str(tmp_path / "data"),
+        "FLIGHTS_MODELS_DIR": str(tmp_path / "models"),
     }
 
 
@@ -72,36 +97,84 @@ def python(code: str, env: dict[str, str]) -> Any:
     return json.loads(done.stdout.rpartition("RESULT")[2])
 
 
-def test_dag_bag_finds_the_dag_and_its_wiring(airflow: dict[str, str]) -> None:
-    """No import error; the tasks and their order; manual, unpaused, bounded; a parse that costs little."""
+def test_dag_bag_finds_the_dags_and_their_wiring(airflow: dict[str, str]) -> None:
+    """No import error; the tasks and their order; unpaused, bounded, documented; parses that cost little."""
     seen = python(LOOK, airflow)
     assert seen["errors"] == {}
+    common = {"retries": [2], "catchup": False, "paused": False, "doc": True}
     assert seen["dags"] == {
-        "flights_bronze": {
+        "flights_bronze": common
+        | {
             "tasks": {"take_or_generate_raw": [], "bronze": ["take_or_generate_raw"]},
-            "retries": [2],
             "limits": [900],
             "schedule": None,
-            "catchup": False,
-            "paused": False,
-            "doc": True,
-        }
+            "mapped": [],
+            "outlets": [],
+        },
+        "flights_pipeline": common
+        | {
+            "tasks": {
+                "take_or_generate_raw": [],
+                "split": ["take_or_generate_raw"],
+                "bronze": ["split"],
+                "silver": ["bronze"],
+                "gold": ["silver"],
+                "training": ["gold"],
+            },
+            "limits": [1800],
+            "schedule": "0 4 * * *",
+            "mapped": ["bronze", "silver"],
+            "outlets": ["flights_candidate", "flights_gold"],
+        },
+        "flights_retraining": common
+        | {
+            "tasks": {"training": [], "promotion": ["training"]},
+            "limits": [3600],
+            "schedule": "0 5 * * 0",
+            "mapped": [],
+            "outlets": ["flights_model"],
+        },
     }
     assert seen["heavy"] == []
     assert seen["seconds"] < 1
 
 
-def test_dag_runs_and_a_failed_gate_is_not_tried_again(airflow: dict[str, str]) -> None:
-    """A run from nothing leaves table and report; once the raw file is bad, a run fails at its first try."""
+@pytest.fixture
+def database(airflow: dict[str, str]) -> dict[str, str]:
+    """Return the environment of an Airflow with its database."""
     migrate = ["airflow", "db", "migrate"]
     subprocess.run(migrate, env=airflow, check=True, capture_output=True, timeout=120)
-    runs = python(RUN, airflow)
-    assert runs == [
+    return airflow
+
+
+def test_bronze_runs_and_a_failed_gate_is_not_tried_again(database: dict[str, str]) -> None:
+    """A run from nothing leaves table and report; once the raw file is bad, a run fails at its first try."""
+    assert python(RUN_BRONZE, database) == [
         ["success", {"take_or_generate_raw": ["success", 1], "bronze": ["success", 1]}],
         ["failed", {"take_or_generate_raw": ["success", 1], "bronze": ["failed", 1]}],
     ]
-    data = Path(airflow["FLIGHTS_DATA_DIR"])
-    assert (data / "bronze" / "flights.parquet").exists()
-    report = json.loads((data / "reports" / "bronze.json").read_text())
-    assert (report["success"], report["rows"]) == (False, 271_889)
-    assert len(list((data / "quarantine").glob("flights-*/report.txt"))) == 1
+    data = Path(database["FLIGHTS_DATA_DIR"])
+    assert pl.read_parquet(data / "bronze" / "flights.parquet").height == 271_888
+    report = json.loads((data / "reports" / "bronze" / "flights.json").read_text())
+    assert report["success"] is False
+    assert len(list((data / "quarantine").glob("bronze-flights-*/report.txt"))) == 1
+
+
+def test_the_pipeline_runs_and_stops_at_a_failed_gate(database: dict[str, str]) -> None:
+    """Retraining needs its tables, promotes once and not the same again; behind a bad split nothing runs."""
+    (Path(database["FLIGHTS_DATA_DIR"]) / "raw").mkdir(parents=True)
+    generate(6000, seed=1).write_csv(Path(database["FLIGHTS_DATA_DIR"]) / "raw" / "flights.csv")
+    early, whole, first, second, bad = python(RUN_PIPELINE, database)
+    assert early == ["failed", {"promotion": ["upstream_failed", 0], "training": ["failed", 1]}]
+    mapped = {f"{stage}[{index}]": ["success", 1] for stage in ("bronze", "silver") for index in range(3)}
+    single = {stage: ["success", 1] for stage in ("take_or_generate_raw", "split", "gold", "training")}
+    assert whole == ["success", mapped | single]
+    assert first == second == ["success", {"promotion": ["success", 1], "training": ["success", 1]}]
+    models = Path(database["FLIGHTS_MODELS_DIR"])
+    assert len(list(models.glob("price-*"))) == 1
+    assert (models / "current" / "model.txt").exists()
+    assert json.loads((models / "candidate" / "metrics.json").read_text())["test"]["r2"] > 0.9
+    state, tasks = bad
+    assert state == "failed"
+    assert tasks["bronze[0]"] == ["failed", 1]
+    assert tasks["gold"][0] == tasks["training"][0] == "upstream_failed"

@@ -1,0 +1,154 @@
+"""Split: the raw flights file, sorted by date, in three: train, validation and test.
+
+Each begins with the day after the last one of the split before it, so that a model is tried on flights later
+than those it learned from. Rows of one day stay in the raw file's order. A file of any size is split within
+the same memory: its rows are first dealt out to files of some days each, and those are sorted one by one.
+"""
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+if not __package__:  # run by its path: Python then looks for `src` beside this file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import polars as pl
+
+from src.pipelines import accepted, split_rules, text_table
+from src.pipelines.gate import Gate
+from src.pipelines.quarantine import Fault
+from src.pipelines.stage import SPLITS, command, existing, refused, report
+from src.shared.utils import atomic_path, load_params
+
+log = logging.getLogger(__name__)
+
+# Rows that are sorted at once; a day has some 20,000 in a table of 27 million.
+_SORTED_AT_ONCE = 1_000_000
+
+
+def split_path(data: Path, name: str) -> Path:
+    """Return where a split of the raw file is in a data directory."""
+    return data / "split" / f"{name}.csv"
+
+
+def run(raw: Path, data: Path, *, train: float, validation: float) -> list[Path]:
+    """Split a raw file and return the paths of its parts, `split/{train,validation,test}.csv` in `data`.
+
+    `train` and `validation` are the shares of the rows; the rest is for the test. A day is in one split.
+    Columns and values are the raw file's, but for dates, which are all written as YYYY-MM-DD.
+    `reports/split/NAME.json` in `data` says how many rows and which days each part has.
+
+    Raises StageError if the file is missing, is no whole UTF-8 CSV file with the columns of the flights
+    table, has a date that is none, was split before under another name, or has too few days to be split.
+    """
+    digest, faults = text_table.examine(existing(raw, "raw.py"))
+    if faults:
+        raise refused(data, "split", raw, digest, faults)
+    days, faults = _days(raw)
+    parts = _parts(days, train, validation)
+    if not faults and len(set(parts.values())) < len(SPLITS):
+        faults = [Fault("enough_days", "date", detail=f"{len(days)} are too few for {len(SPLITS)} splits")]
+    faults = faults or accepted.enter(data, raw, digest)
+    if faults:
+        raise refused(data, "split", raw, digest, faults)
+    with ExitStack() as files:
+        paths = {name: files.enter_context(atomic_path(split_path(data, name))) for name in SPLITS}
+        folder = Path(files.enter_context(TemporaryDirectory(prefix=".days-", dir=data / "split")))
+        _write(paths, parts, _sorted(raw, days, folder))
+    report(data, "split", raw.stem, {"success": True, "sha256": digest, "splits": _described(days, parts)})
+    log.info("%d rows of %s are split by date", days.total(), raw)
+    return [split_path(data, name) for name in SPLITS]
+
+
+def _days(raw: Path) -> tuple[Counter[date], list[Fault]]:
+    """Return how many rows each day has, and what is wrong with the columns and the dates."""
+    days: Counter[date] = Counter()
+    gate = Gate(split_rules.SCHEMA)
+    try:
+        for piece in text_table.pieces(raw):
+            gate.parted(piece)
+            if not gate.is_broken():
+                days.update(dict(piece.group_by(split_rules.DAY).len().iter_rows()))
+    except pl.exceptions.PolarsError as error:
+        return days, [text_table.not_csv(raw, error)]
+    return days, gate.faults()
+
+
+def _parts(days: Counter[date], train: float, validation: float) -> dict[date, str]:
+    """Return the split of each day, in the order of days, by the share of the rows before it."""
+    parts, before = {}, 0
+    for day in sorted(days):
+        share = before / days.total()
+        parts[day] = SPLITS[(share >= train) + (share >= train + validation)]
+        before += days[day]
+    return parts
+
+
+def _sorted(raw: Path, days: Counter[date], folder: Path) -> Iterator[pl.DataFrame]:
+    """Yield all rows by day, those of one day in the file's order; `folder` holds them meanwhile."""
+    groups = _groups(days)
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context((folder / f"{n}.csv").open("wb")) for n in range(groups[max(groups)] + 1)
+        ]
+        for piece in text_table.pieces(raw):
+            group = split_rules.DAY.replace_strict(groups, return_dtype=pl.Int64)
+            dated = piece.with_columns(date=split_rules.DAY.dt.to_string("%Y-%m-%d"), group=group)
+            # The new column `group` is computed from the old date: with_columns sees only what was there.
+            for (number,), rows in dated.partition_by(
+                "group", maintain_order=True, include_key=False, as_dict=True
+            ).items():
+                rows.write_csv(files[number], include_header=not files[number].tell())
+    for file in files:
+        yield pl.read_csv(file.name, infer_schema=False).sort("date", maintain_order=True)
+
+
+def _groups(days: Counter[date]) -> dict[date, int]:
+    """Return the number of the group of each day: neighbours that are sorted together."""
+    groups, number, rows = {}, 0, 0
+    for day in sorted(days):
+        if rows and rows + days[day] > _SORTED_AT_ONCE:
+            number, rows = number + 1, 0
+        groups[day] = number
+        rows += days[day]
+    return groups
+
+
+def _write(paths: Mapping[str, Path], parts: Mapping[date, str], pieces: Iterable[pl.DataFrame]) -> None:
+    """Write sorted rows to the files of the splits they belong to."""
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(path.open("wb")) for name, path in paths.items()}
+        for piece in pieces:
+            name = split_rules.DAY.replace_strict(parts, return_dtype=pl.String)
+            for (part,), rows in (
+                piece.with_columns(part=name)
+                .partition_by("part", maintain_order=True, include_key=False, as_dict=True)
+                .items()
+            ):
+                rows.write_csv(files[part], include_header=not files[part].tell())
+
+
+def _described(days: Counter[date], parts: Mapping[date, str]) -> dict[str, dict[str, object]]:
+    """Return the rows and the first and last day of each split."""
+    described = {}
+    for name in SPLITS:
+        own = [day for day, part in parts.items() if part == name]
+        rows = sum(days[day] for day in own)
+        described[name] = {"rows": rows, "first": own[0].isoformat(), "last": own[-1].isoformat()}
+    return described
+
+
+def _work(data: Path, file: Path) -> None:
+    """Run the stage on a file by its name in raw/ of the data directory, or by its path."""
+    places = [data / "raw" / file, file]
+    run(next((place for place in places if place.is_file()), places[0]), data, **load_params("split"))
+
+
+if __name__ == "__main__":
+    named = {"type": Path, "nargs": "?", "default": Path("flights.csv"), "help": "default: %(default)s"}
+    sys.exit(command("split", __doc__, _work, [("file", named)]))
