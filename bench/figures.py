@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from bench import edit, gap, hosts, redeploy
+from bench import edit, gap, hosts, orchestration, redeploy
 from bench.measure import note, seconds, table
 from bench.target import Target
 from tests.e2e.caches import caches
@@ -51,6 +51,7 @@ SECTIONS: dict[str, Callable[[Target], None]] = {
     "edit": edit.measure,
     "rollback": edit.measure_rollback,
     "gap": gap.measure,
+    "orchestration": orchestration.measure,
 }
 
 
