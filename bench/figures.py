@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from bench import edit, gap, hosts, pipelines, redeploy
+from bench import edit, gap, hosts, orchestration, pipelines, redeploy
 from bench.measure import note, seconds, table
 from bench.target import Target
 from tests.e2e.caches import caches
@@ -52,6 +52,7 @@ SECTIONS: dict[str, Callable[[Target], None]] = {
     "edit": edit.measure,
     "rollback": edit.measure_rollback,
     "gap": gap.measure,
+    "orchestration": orchestration.measure,
 }
 # These run on this machine, and deploy nothing.
 HERE: dict[str, Callable[[], None]] = {"pipelines": pipelines.measure}
