@@ -45,7 +45,7 @@ class Site:
     authority: Authority
     env: dict[str, str]
 
-    def want(self, **settings: str) -> None:
+    def want(self, **settings: object) -> None:
         """Have the inventory say these settings beside those of the site."""
         data = {"proxy": self.proxy.address, "ca_file": str(self.authority.certificate), **settings}
         inventory = self.machine.write_inventory(self.machine.inventory)
@@ -243,8 +243,9 @@ def test_a_registry_gives_the_same_stack(site: Site, tmp_path: Path) -> None:
     machine.sudo(REGISTRY)
     site.proxy.names["registry.test"] = (machine_address(machine), 5000)
     site.authority.certificate = both
-    site.want(image_source="ship")
+    site.want(image_source="ship", open_ports=[5000])
     assert "learns of it at its next start" in site.succeed("deploy.egress.configure")
+    site.succeed("deploy.firewall.close")
 
     site.want(image_source="registry", airflow_image=f"registry.test:5000/flights@sha256:{'0' * 64}")
     said = site.fail("deploy.image.build", env=NO_ENGINE_HERE)
