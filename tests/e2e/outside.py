@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from .command import run
+from .caches import answers
+from .command import run, until
 from .machine import Machine
 
 # Of a private range, and none that Docker gives a network by itself: the engine on the machine has those.
@@ -22,7 +23,10 @@ def network(machine: Machine) -> Iterator[list[str]]:
     run(["docker", "network", "create", "--ipv6", *(f"--subnet={subnet}" for subnet in SUBNETS), name])
     try:
         run(["docker", "network", "connect", name, machine.container])
-        yield addresses(machine, name)
+        found = addresses(machine, name)
+        for address in found:  # IPv6 first makes sure that nobody else has the address
+            until(f"SSH at {address}", partial(answers, address, 22))
+        yield found
     finally:
         run(["docker", "network", "disconnect", "--force", name, machine.container], check=False)
         run(["docker", "network", "rm", name])

@@ -1,10 +1,12 @@
 """Which secrets are rotated, and what is said of the login after."""  # noqa: INP001 - a package of the name `deploy` would hide the real one
 
 import pytest
+import yaml
 from pyinfra.api import Host
 from pyinfra.api.exceptions import DeployError
 
-from deploy import credentials, script, status
+from deploy import credentials, project, script, status
+from deploy.configuration import ROOT
 from deploy.settings import Settings
 
 
@@ -46,3 +48,16 @@ def test_the_known_login_is_said_only_where_it_is_one(local: Host) -> None:
     (generated,) = status._way_in(Settings(), known=False)  # noqa: SLF001
     assert "/ airflow" not in generated
     assert generated.endswith("password: sudo cat /etc/flights-mlops/secrets/admin_password")
+
+
+def test_the_benchs_peer_wants_the_same_modes() -> None:
+    """Else it changes what we have made, and the bench compares two hosts."""
+    playbook = yaml.safe_load((ROOT / "bench/peers/ansible/playbook.yml").read_text())
+    tasks = {task["name"]: task for task in playbook[0]["tasks"]}
+    wanted = {
+        "Make the directories": project.STATE_MODE,
+        "Have the secrets readable by the stack's user alone": credentials.MODE,
+    }
+    assert {name: tasks[name]["ansible.builtin.file"]["mode"] for name in wanted} == {
+        name: f"0{mode}" for name, mode in wanted.items()
+    }
