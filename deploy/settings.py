@@ -32,7 +32,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ui_port: int = Field(8080, ge=1, le=65535)
+    ui_port: Port = 8080
     """Port of the UI and API on the host's loopback address."""
 
     domain: Annotated[str, AfterValidator(host_name)] | None = None
