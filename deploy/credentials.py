@@ -38,8 +38,9 @@ def ensure() -> None:
     The login of the machine that deploys to itself is airflow / airflow, because only its own loopback
     address reaches it; any other host, and one with a domain, gets a generated password.
     """
-    local = isinstance(host.connector, LocalConnector) and not current().domain
-    generate(name="Generate the secrets that are missing", local=local, settings=current())
+    settings = current()
+    local = isinstance(host.connector, LocalConnector) and not settings.domain
+    generate(name="Generate the secrets that are missing", local=local, settings=settings)
 
 
 @deploy("Credentials")

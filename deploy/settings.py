@@ -44,7 +44,7 @@ class Settings(BaseModel):
     dvc_endpoint: str | None = Field(None, pattern=r"^https?://[^\s@'\"#,$]+$")
     """URL of the S3-compatible server that has the bucket of dvc_remote; by default Amazon's."""
 
-    ui_port: int = Field(8080, ge=1, le=65535)
+    ui_port: Port = 8080
     """Port of the UI and API on the host's loopback address."""
 
     domain: Annotated[str, AfterValidator(host_name)] | None = None

@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Workers())
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own reports that the tests are known, and they are shared out at once
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the process that shares out the tests which belong together."""
     if hasattr(session.config, "workerinput"):

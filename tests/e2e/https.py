@@ -1,25 +1,21 @@
 """A domain's certificate as its user gets one, and the domain as a browser or any other client sees it."""
 
 import base64
-import datetime as dt
 import socket
 import ssl
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from .authority import Authority
 from .command import run
 from .machine import Machine
 
 DOMAIN = "flights.example.test"
 ROOT_CERTIFICATE = "/var/lib/flights-mlops/caddy/pki/authorities/local/root.crt"
-DAY = dt.timedelta(days=1)
 
 
 @dataclass
@@ -70,60 +66,8 @@ class Site:
         return base64.b64encode(digest.finalize()).decode()
 
 
-@dataclass
-class Authority:
-    """An authority of a company's own, which writes certificates into files."""
-
-    directory: Path
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-
-    def __post_init__(self) -> None:
-        """Make its own certificate."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of these tests")])
-        self.certificate = (
-            self._builder(self.name, self.key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    @property
-    def root(self) -> str:
-        """What clients trust, in PEM."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + 30 * DAY)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
-            )
-        )
-
-    def issue(self, domain: str = DOMAIN) -> list[str]:
-        """Write a key and a certificate into files; gives the settings that name them."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        issued = (
-            self._builder(x509.Name([]), key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=True)
-            .sign(self.key, hashes.SHA256())
-        )
-        files = {
-            "certificate_file": issued.public_bytes(serialization.Encoding.PEM),
-            "certificate_key_file": key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
-        }
-        options = ["--data", "tls=files"]
-        for name, text in files.items():
-            (self.directory / name).write_bytes(text)
-            options += ["--data", f"{name}={self.directory / name}"]
-        return options
+def issued(authority: Authority, domain: str = DOMAIN) -> list[str]:
+    """Have an authority write a certificate into files; gives the settings that name them."""
+    certificate, key = authority.sign(domain)
+    settings = ("tls=files", f"certificate_file={certificate}", f"certificate_key_file={key}")
+    return [word for setting in settings for word in ("--data", setting)]

@@ -6,34 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from .airflow import airflow
+from .browser import chromium, sign_in
 from .command import ROOT
 from .host import Host
 from .machine import Machine
 
-CHROMIUM = "/usr/bin/chromium"
-
 
 @contextmanager
 def browser(host: Host, ui_port: int = 8080) -> Iterator[Page]:
-    """Open Debian's own Chromium, to which `localhost:ui_port` is what the host's is: a person's `ssh -L`."""
-    with host.tunnel(ui_port) as (address, port), sync_playwright() as playwright:
-        rules = f"--host-resolver-rules=MAP localhost:{ui_port} {address}:{port}"
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", rules])
-        page = chromium.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
-        page.set_default_timeout(60_000)
+    """Open a browser, to which `localhost:ui_port` is what the host's is: a person's `ssh -L`."""
+    with (
+        host.tunnel(ui_port) as (address, port),
+        chromium(f"--host-resolver-rules=MAP localhost:{ui_port} {address}:{port}") as page,
+    ):
         yield page
-        chromium.close()
 
 
 def log_in(page: Page, password: str) -> None:
     """Go where the deploy said the UI is, and fill in the login form."""
     page.goto("http://localhost:8080")
-    page.locator("input[name=username]").fill("airflow")
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign In").click()
+    sign_in(page, password)
 
 
 def test_a_person_sees_the_successful_run(trixie: Machine, tmp_path: Path) -> None:

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from .airflow import airflow
+from .authority import Authority
+from .browser import chromium, sign_in
 from .checkout import Checkout
 from .command import ROOT, run, until
 from .containers import containers, health, ids
 from .host import PYINFRA
-from .https import DOMAIN, ROOT_CERTIFICATE, Authority, Site
+from .https import DOMAIN, ROOT_CERTIFICATE, Site, issued
 from .load import HEALTH, Load
 from .machine import Machine
 from .outside import network, open_ports
 from .running import begun
-from .test_browser import CHROMIUM
 from .workers import SECONDS
 
 INTERNAL = ("--data", f"domain={DOMAIN}", "--data", "tls=internal")
@@ -97,16 +98,11 @@ def test_the_second_deploy_changes_nothing(machine: Machine) -> None:
 def browser(site: Site) -> Iterator[Page]:
     """Open Chromium, to which the domain is at the machine's address, and its key the right one."""
     options = [
-        "--no-sandbox",
         f"--host-resolver-rules=MAP {DOMAIN} {site.address}",
         f"--ignore-certificate-errors-spki-list={site.key_hash()}",
     ]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        page = chromium.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
-        page.set_default_timeout(60_000)
+    with chromium(*options) as page:
         yield page
-        chromium.close()
 
 
 def test_a_person_logs_in_and_sees_a_run_succeed(machine: Machine, site: Site) -> None:
@@ -115,9 +111,7 @@ def test_a_person_logs_in_and_sees_a_run_succeed(machine: Machine, site: Site) -
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"http://{DOMAIN}/dags/flights_bronze")
-        page.locator("input[name=username]").fill("airflow")
-        page.locator("input[name=password]").fill(api.password)
-        page.get_by_role("button", name="Sign In").click()
+        sign_in(page, api.password)
         expect(page).to_have_url(re.compile(f"^https://{DOMAIN}/"))
         api.wait_for_dag("flights_bronze")
         run = api.trigger("flights_bronze")
@@ -151,17 +145,17 @@ def test_a_webserver_that_does_not_start_costs_no_request(
 def test_a_certificate_of_ones_own_is_served_and_renewed(machine: Machine, tmp_path: Path) -> None:
     """Neither costs a container or a request; the key is closed to others, and in no output."""
     before = ids(machine)
-    authority = Authority(tmp_path / "authority")
-    site = Site(machine, authority.root)
-    settings = ("--data", f"domain={DOMAIN}", *authority.issue())
+    authority = Authority(tmp_path, "A company's CA")
+    site = Site(machine, authority.certificate.read_text())
+    settings = ("--data", f"domain={DOMAIN}", *issued(authority))
     said = machine.deploy(*settings, "-vvv", "--debug")
-    key = (authority.directory / "certificate_key_file").read_text().splitlines()[1]
+    key = (tmp_path / f"{DOMAIN}.key").read_text().splitlines()[1]
     assert key not in said.stdout + said.stderr
     assert machine.sudo("grep -rl PRIVATE /opt/flights-mlops/current/airflow", check=False).stdout == ""
     assert machine.sudo("stat -c '%u %a' /etc/flights-mlops/tls/certificate.pem").stdout == "50001 400\n"
     first = site.certificate()
     assert changes(machine, *settings) == []
-    authority.issue()
+    issued(authority)
     with load(site) as asking:
         machine.deploy(*settings)
     assert site.certificate() != first
@@ -181,14 +175,10 @@ def acme(machine: Machine) -> Iterator[str]:
     )
     try:
         root = until("the authority", lambda: machine.sudo(f"docker exec acme cat {ACME_ROOT}").stdout)
-        machine.sudo(
-            f"cat >/usr/local/share/ca-certificates/acme.crt <<'END'\n{root}END\nupdate-ca-certificates"
-        )
+        machine.sudo(f"cat >{TRUSTED} <<'END'\n{root}END\nupdate-ca-certificates")
         yield root
     finally:
-        machine.sudo(
-            "docker rm --force acme; rm /usr/local/share/ca-certificates/acme.crt; update-ca-certificates"
-        )
+        machine.sudo(f"docker rm --force acme; rm {TRUSTED}; update-ca-certificates")
 
 
 def test_a_certificate_is_asked_for(machine: Machine, tmp_path: Path) -> None:

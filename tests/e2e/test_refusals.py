@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from .authority import Authority
 from .caches import free_port
 from .checkout import Checkout
 from .command import ROOT
-from .https import DOMAIN, Authority
+from .https import DOMAIN, issued
 from .machine import Machine
 
 EVERYTHING = "find /etc /opt /usr /var/lib /home -xdev -printf '%p %i %T@ %C@\\n' | sort"
@@ -164,10 +165,15 @@ def test_a_domain_that_leads_nowhere(bare: Machine) -> None:
 
 def test_a_certificate_for_another_domain(bare: Machine, tmp_path: Path) -> None:
     """Line by line: for which it is, and that somebody else has the port of HTTPS."""
-    files = Authority(tmp_path / "authority").issue("other.example.test")
+    files = issued(Authority(tmp_path, "A company's CA"), "other.example.test")
     with listener(bare, 443):
         said = refusal(bare, "--data", f"domain={DOMAIN}", *files)
-    assert len(matching(said, "bare", "certificate_file", DOMAIN, "other.example.test")) == 1, said
+    assert (
+        len(
+            matching(said, "bare", f"{tmp_path}/other.example.test.crt", DOMAIN, "but for other.example.test")
+        )
+        == 1
+    ), said
     assert len(matching(said, "bare", "443", "systemd-socket", "pid")) == 1, said
 
 
