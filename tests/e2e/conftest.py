@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Workers())
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist's own reports that the tests are known, and they are shared out at once
+@pytest.hookimpl(tryfirst=True)  # before xdist reports that the tests are known: it shares them out then
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the process that shares out the tests which belong together."""
     if hasattr(session.config, "workerinput"):
