@@ -1,18 +1,16 @@
 """Split: the raw flights file, sorted by date, in three: train, validation and test.
 
 Each begins with the day after the last one of the split before it, so that a model is tried on flights later
-than those it learned from. Rows of one day stay in the raw file's order. A file of any size is split within
-the same memory: its rows are first dealt out to files of some days each, and those are sorted one by one.
+than those it learned from. Rows of one day stay in the raw file's order.
 """
 
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 if not __package__:  # run by its path: Python then looks for `src` beside this file
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -20,15 +18,13 @@ if not __package__:  # run by its path: Python then looks for `src` beside this 
 import polars as pl
 
 from src.pipelines import accepted, split_rules, text_table
+from src.pipelines.day_sort import by_day
 from src.pipelines.gate import Gate
 from src.pipelines.quarantine import Fault
 from src.pipelines.stage import SPLITS, command, existing, refused, report
-from src.shared.utils import atomic_path, load_params
+from src.shared.utils import atomic_path, load_params, scratch_directory
 
 log = logging.getLogger(__name__)
-
-# Rows that are sorted at once; a day has some 20,000 in a table of 27 million.
-_SORTED_AT_ONCE = 1_000_000
 
 
 def split_path(data: Path, name: str) -> Path:
@@ -58,8 +54,8 @@ def run(raw: Path, data: Path, *, train: float, validation: float) -> list[Path]
         raise refused(data, "split", raw, digest, faults)
     with ExitStack() as files:
         paths = {name: files.enter_context(atomic_path(split_path(data, name))) for name in SPLITS}
-        folder = Path(files.enter_context(TemporaryDirectory(prefix=".days-", dir=data / "split")))
-        _write(paths, parts, _sorted(raw, days, folder))
+        folder = files.enter_context(scratch_directory(data / "split" / "days"))
+        _write(paths, parts, by_day(text_table.pieces(raw), split_rules.DAY, days, folder))
     report(data, "split", raw.stem, {"success": True, "sha256": digest, "splits": _described(days, parts)})
     log.info("%d rows of %s are split by date", days.total(), raw)
     return [split_path(data, name) for name in SPLITS]
@@ -87,36 +83,6 @@ def _parts(days: Counter[date], train: float, validation: float) -> dict[date, s
         parts[day] = SPLITS[(share >= train) + (share >= train + validation)]
         before += days[day]
     return parts
-
-
-def _sorted(raw: Path, days: Counter[date], folder: Path) -> Iterator[pl.DataFrame]:
-    """Yield all rows by day, those of one day in the file's order; `folder` holds them meanwhile."""
-    groups = _groups(days)
-    with ExitStack() as stack:
-        files = [
-            stack.enter_context((folder / f"{n}.csv").open("wb")) for n in range(groups[max(groups)] + 1)
-        ]
-        for piece in text_table.pieces(raw):
-            group = split_rules.DAY.replace_strict(groups, return_dtype=pl.Int64)
-            dated = piece.with_columns(date=split_rules.DAY.dt.to_string("%Y-%m-%d"), group=group)
-            # The new column `group` is computed from the old date: with_columns sees only what was there.
-            for (number,), rows in dated.partition_by(
-                "group", maintain_order=True, include_key=False, as_dict=True
-            ).items():
-                rows.write_csv(files[number], include_header=not files[number].tell())
-    for file in files:
-        yield pl.read_csv(file.name, infer_schema=False).sort("date", maintain_order=True)
-
-
-def _groups(days: Counter[date]) -> dict[date, int]:
-    """Return the number of the group of each day: neighbours that are sorted together."""
-    groups, number, rows = {}, 0, 0
-    for day in sorted(days):
-        if rows and rows + days[day] > _SORTED_AT_ONCE:
-            number, rows = number + 1, 0
-        groups[day] = number
-        rows += days[day]
-    return groups
 
 
 def _write(paths: Mapping[str, Path], parts: Mapping[date, str], pieces: Iterable[pl.DataFrame]) -> None:

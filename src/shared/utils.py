@@ -9,12 +9,18 @@ import json
 import logging
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped,unused-ignore]  # PyYAML has no types of its own
+
+# Seconds after which a temporary file that is not written to is abandoned: many times what a task may take.
+_ABANDONED = 24 * 60 * 60
 
 
 def project_root() -> Path:
@@ -50,7 +56,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, for a rename across file systems is a copy; tempfile's would be readable by us alone.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -58,6 +64,27 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty directory beside `path`, hidden, which is removed when the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    directory = _temporary(path)
+    directory.mkdir()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a new hidden path beside `path`; remove those that processes left which were killed."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        with suppress(OSError):  # another process may be at it
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 @contextmanager

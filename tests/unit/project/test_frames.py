@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from src.data_generation.flights import generate, write
-from src.pipelines import bronze_pipeline, silver_pipeline, split_pipeline, text_table
+from src.pipelines import bronze_pipeline, day_sort, silver_pipeline, split_pipeline, text_table
 from src.pipelines.gate import Gate
 from src.shared.frames import write_parquet
 from src.shared.utils import sha256_of
@@ -20,10 +20,10 @@ SHARES = {"train": 0.7, "validation": 0.15}
 STAGES = f"""
 import sys
 from pathlib import Path
-from src.pipelines import bronze_pipeline, silver_pipeline, split_pipeline, text_table
+from src.pipelines import bronze_pipeline, day_sort, silver_pipeline, split_pipeline, text_table
 from src.shared import frames
 from src.shared.utils import sha256_of
-split_pipeline._SORTED_AT_ONCE = silver_pipeline._AT_ONCE = 20_000
+day_sort._AT_ONCE = silver_pipeline._AT_ONCE = 20_000
 text_table._PIECE, frames._ROW_GROUP = 5_000, 7_000
 data = Path(sys.argv[1])
 parts = split_pipeline.run(data / "raw" / "flights.csv", data, **{SHARES})
@@ -59,7 +59,7 @@ def test_no_stage_holds_more_than_a_piece(data: Path, monkeypatch: pytest.Monkey
     )
     for module, limit in (
         (text_table, "_PIECE"),
-        (split_pipeline, "_SORTED_AT_ONCE"),
+        (day_sort, "_AT_ONCE"),
         (silver_pipeline, "_AT_ONCE"),
     ):
         monkeypatch.setattr(module, limit, 1000)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from src.data_generation.flights import generate
-from src.pipelines import split_pipeline
+from src.pipelines import day_sort
 from src.pipelines.split_pipeline import run
 from src.pipelines.stage import SPLITS, StageError
 
@@ -50,7 +50,7 @@ def test_the_size_of_the_pieces_changes_nothing(
 ) -> None:
     """Sorted a few days at a time or all at once, the bytes are the same."""
     at_once = [path.read_bytes() for path in run(shuffled, data, **SHARES)]
-    monkeypatch.setattr(split_pipeline, "_SORTED_AT_ONCE", 100)
+    monkeypatch.setattr(day_sort, "_AT_ONCE", 100)
     assert [path.read_bytes() for path in run(shuffled, data, **SHARES)] == at_once
 
 

@@ -1,11 +1,12 @@
 """What every stage stands on."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from src.shared.utils import atomic_path, data_dir, load_params, write_json
+from src.shared.utils import atomic_path, data_dir, load_params, scratch_directory, write_json
 
 from .conftest import ROOT
 
@@ -53,3 +54,23 @@ def test_modes_are_what_the_umask_says(tmp_path: Path) -> None:
         os.umask(previous)
     assert (tmp_path / "new" / "report.json").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_a_killed_process_left_goes_a_day_later(tmp_path: Path) -> None:
+    """A file or directory that is written meanwhile stays, and so does what is not temporary."""
+    old, new = time.time() - 25 * 60 * 60, time.time() - 60 * 60
+    for name, age in (("old", old), ("new", new)):
+        (tmp_path / f".days.{name}.tmp").mkdir()
+        (tmp_path / f".train.csv.{name}.tmp").touch()
+        os.utime(tmp_path / f".days.{name}.tmp", (age, age))
+        os.utime(tmp_path / f".train.csv.{name}.tmp", (age, age))
+    (tmp_path / "train.csv").touch()
+    os.utime(tmp_path / "train.csv", (old, old))
+    with scratch_directory(tmp_path / "days") as scratch, atomic_path(tmp_path / "train.csv") as temporary:
+        assert list(scratch.iterdir()) == []
+        temporary.write_text("written")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".days.new.tmp",
+        ".train.csv.new.tmp",
+        "train.csv",
+    ]
