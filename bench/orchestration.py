@@ -13,7 +13,7 @@ from tests.e2e.airflow import Airflow, airflow
 from tests.e2e.checkout import Checkout
 from tests.e2e.command import until
 
-CHAIN, WIDE = 6, 16
+CHAIN, WIDE = 6, 48
 # A task says when its own code ran; on one machine all clocks are the same.
 DAGS = f'''\
 """Tasks that do nothing but say when they ran."""
@@ -44,7 +44,10 @@ chain()
 wide()
 '''
 # What the stack sets otherwise, as Airflow has it by default.
-AIRFLOWS_OWN = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1"}
+AIRFLOWS_OWN = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+}
 # Of all processes of the container; its own cat as well, which has taken next to nothing.
 CPU = "sudo docker exec flights-mlops-airflow-scheduler-1 sh -c 'cat /proc/[0-9]*/stat'"
 IDLE_SECONDS = 20

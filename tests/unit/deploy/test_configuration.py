@@ -267,8 +267,10 @@ def test_what_the_stack_sets_cannot_be_set_beside_it(settings: Settings) -> None
     defaults = {
         "AIRFLOW__CORE__LOAD_EXAMPLES",
         "AIRFLOW__FAB__COOKIE_SECURE",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRIES",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL",
     }
     assert given - settings.airflow_env.keys() - defaults <= OWNED_BY_THE_STACK
 
