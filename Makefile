@@ -19,7 +19,7 @@ PEERS := .venv-peers
 # The packages of what `make test-vm` runs.
 VM_PACKAGES := qemu-system-x86 qemu-utils e2fsprogs mmdebstrap debian-archive-keyring apt-cacher-ng openssh-client
 
-.PHONY: help venv deploy test unit e2e test-vm lint lock bench clean
+.PHONY: help venv deploy test unit integration e2e test-vm lint lock bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,7 +51,7 @@ venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
 deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
 	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local
 
-test: lint unit e2e ## all that CI runs
+test: lint unit integration e2e ## all that CI runs
 
 lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	@$(BIN)/ruff check --quiet .
@@ -72,6 +72,9 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 
 unit: $(VENV)/.dev ## run the tests that need no machine
 	@$(BIN)/pytest tests/unit --numprocesses 2
+
+integration: $(VENV)/.dev ## run the pipelines by DVC and by Airflow, without a stack
+	@$(BIN)/pytest tests/integration --numprocesses 2
 
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
 	@$(BIN)/pytest tests/e2e --numprocesses 2 --durations 25

@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from src.data_generation.flights import generate
-
-from .conftest import ROOT, project_environment
+from tests.unit.project.conftest import ROOT, project_environment
 
 # Run in a process of its own: Airflow reads its configuration, and sets up logging, when it is imported.
 LOOK = """
