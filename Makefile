@@ -11,7 +11,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # uv reads no pip configuration: it is told the index that pip would ask, and trusts the CAs the system trusts.
 UV_INSTALL = index=$$($(BIN)/python -m pip config list | sed -nE "s/^(global|install|:env:)\.index-url='(.+)'$$/\2/p" | tail -n 1); \
 	UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV) \
-	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --requirement
+	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --build-constraint requirements/installer.txt --requirement
 
 # Ansible and pandas, which the bench compares with, have an environment of their own.
 PEERS := .venv-peers
