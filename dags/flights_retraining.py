@@ -7,7 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import Asset, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowSkipException
+
+from src.shared.tasks import gate
+from src.shared.utils import data_dir, load_params, models_dir
 
 
 @dag(
@@ -39,26 +42,20 @@ def flights_retraining() -> None:
     @task
     def training() -> str:
         """Return the directory of the new model; without gold tables, trying again is no use."""
-        from src.pipelines.stage import StageError  # noqa: PLC0415 - see the top
         from src.pipelines.training_pipeline import run  # noqa: PLC0415 - see the top
-        from src.shared.utils import data_dir, load_params, models_dir  # noqa: PLC0415 - see the top
 
-        try:
-            return str(run(data_dir() / "gold", models_dir() / "retrained", **load_params("training")))
-        except StageError as error:
-            raise AirflowFailException(str(error)) from error
+        with gate():
+            return str(run(data_dir() / "gold", models_dir() / "retrained", **load_params("training", run)))
 
     @task(outlets=[Asset("flights_model")])
-    def promotion(candidate: str) -> bool:
-        """Tell whether the new model was better, and is in use now."""
+    def promotion(candidate: str) -> None:
+        """Put the new model to use if it is better; else the task is skipped, and its asset is as it was."""
         from src.pipelines.promotion import run  # noqa: PLC0415 - see the top
-        from src.pipelines.stage import StageError  # noqa: PLC0415 - see the top
-        from src.shared.utils import data_dir, models_dir  # noqa: PLC0415 - see the top
 
-        try:
-            return run(Path(candidate), data_dir(), models_dir())
-        except StageError as error:
-            raise AirflowFailException(str(error)) from error
+        with gate():
+            is_better = run(Path(candidate), data_dir(), models_dir())
+        if not is_better:
+            raise AirflowSkipException("the model in use is as good, and stays")
 
     promotion(training())
 

@@ -89,7 +89,7 @@ def _work(data: Path, file: Path) -> None:
     """Run the stage on a file by its name in split/ or raw/ of the data directory, or by its path."""
     places = [data / "split" / file, data / "raw" / file, file]
     source = next((place for place in places if place.is_file()), places[0])
-    run(source, data, **load_params("bronze"))
+    run(source, data, **load_params("bronze", run))
 
 
 if __name__ == "__main__":

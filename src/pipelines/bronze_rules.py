@@ -39,6 +39,14 @@ _INTEGER = VALUE.cast(pl.Int64, strict=False)
 _NUMBER = VALUE.cast(pl.Float64, strict=False)
 _LOOKS_LIKE_DATE = VALUE.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 
+_FIRST_YEAR = 1900
+
+
+def is_plausible(day: pl.Expr) -> pl.Expr:
+    """Return whether a day is one, and of a year in which passengers flew."""
+    return day.dt.year().ge(_FIRST_YEAR).fill_null(value=False)
+
+
 _TYPE_RULES: dict[pl.DataType | type[pl.DataType], list[pa.Check]] = {
     pl.Int64: [
         rule("integer", _INTEGER.is_not_null()),
@@ -58,7 +66,7 @@ _COLUMN_RULES = {
     "flightType": [rule("known_flight_type", VALUE.is_in(FLIGHT_TYPES) | _IS_BLANK)],
     "date": [
         rule("date_format", _LOOKS_LIKE_DATE | _IS_BLANK),
-        rule("real_date", ~_LOOKS_LIKE_DATE | VALUE.str.to_date("%Y-%m-%d", strict=False).is_not_null()),
+        rule("real_date", ~_LOOKS_LIKE_DATE | is_plausible(VALUE.str.to_date("%Y-%m-%d", strict=False))),
     ],
 }
 SCHEMA = pa.DataFrameSchema(

@@ -8,7 +8,7 @@ from typing import Any, Self
 import polars as pl
 
 from src.pipelines.stage import StageError
-from src.shared.utils import write_json
+from src.shared.utils import as_json
 
 CATEGORIES = ("origin", "destination", "route", "flight_type", "agency")
 NUMBERS = ("time", "distance")
@@ -49,8 +49,8 @@ class Encoding:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, path: Path) -> None:
-        """Write it as JSON, atomically; the same encoding is the same bytes."""
-        write_json(path, {"categories": self.categories, "numbers": self.numbers})
+        """Write it as JSON; the same encoding is the same bytes."""
+        path.write_text(as_json({"categories": self.categories, "numbers": self.numbers}), encoding="utf-8")
 
     def applied(self, pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Yield silver rows as numbers, with the columns of TYPES; missing ones filled, outliers drawn in."""

@@ -1,6 +1,6 @@
 """What a model of the price takes, and what it is worth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lightgbm as lgb
@@ -45,9 +45,20 @@ def metrics(prices: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64])
     return {name: round(float(value), 6) for name, value in found.items()}
 
 
-def of_model(model: Path, silver: Path) -> dict[str, float]:
-    """Return the metrics of a model, a directory, on a silver table, which it is to encode its own way."""
-    booster = lgb.Booster(model_file=model / "model.txt")
-    encoding = Encoding.read(model / "encoding.json")
-    features, prices = read(encoding.applied(read_parquet(silver)))
-    return metrics(prices, predicted(booster, features))
+def of_models(models: Sequence[Path], silver: Path) -> list[dict[str, float]]:
+    """Return the metrics of models, each a directory, on a silver table, which each encodes its own way.
+
+    The table is read once: all models are asked about the same rows, whatever is written meanwhile.
+    """
+    loaded = [
+        (lgb.Booster(model_file=model / "model.txt"), Encoding.read(model / "encoding.json"))
+        for model in models
+    ]
+    prices: list[npt.NDArray[np.float64]] = []
+    expected: list[list[npt.NDArray[np.float64]]] = [[] for _ in models]
+    for piece in read_parquet(silver):
+        prices.append(piece["price"].to_numpy())
+        for (booster, encoding), found in zip(loaded, expected, strict=True):
+            features, _ = read(encoding.applied(iter([piece])))
+            found.append(predicted(booster, features))
+    return [metrics(np.concatenate(prices), np.concatenate(found)) for found in expected]

@@ -7,6 +7,7 @@ import polars as pl
 from pandera.errors import SchemaErrors
 
 from src.pipelines.quarantine import SHOWN_ROWS, Fault
+from src.pipelines.stage import StageError
 
 # The rules of `rule` are asked about this.
 VALUE = pl.col("value")
@@ -48,10 +49,13 @@ class Gate:
         set_aside: Mapping[str, float] | None = None,
         let_through: Mapping[str, float] | None = None,
     ) -> None:
-        """Begin with no rows."""
+        """Begin with no rows; raise StageError for a share of a rule or a column that there is not."""
         self.rows = 0
         self._schema = schema
         self._set_aside, self._let_through = set_aside or {}, let_through or {}
+        rules = {str(check.name) for column in schema.columns.values() for check in column.checks}
+        for unknown in (self._set_aside.keys() - rules) | (self._let_through.keys() - schema.columns.keys()):
+            raise StageError(f"params.yaml has a share for {unknown}, which is no rule or column here")
         self._found: dict[tuple[str, str | None], Fault] = {}
 
     def parted(self, piece: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -6,6 +6,7 @@ Missing values are filled in, rare categories grouped, outliers drawn in; what i
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 if not __package__:  # run by its path: Python then looks for `src` beside this file
@@ -40,29 +41,29 @@ def run(silver: Mapping[str, Path], data: Path, *, rare: float, fence: float) ->
     for source in silver.values():
         existing(source, "silver_pipeline.py")
     learned = Encoding.fitted(silver[SPLITS[0]], rare=rare, fence=fence)
-    with locked(data / "gold"):  # a training must not read tables of two encodings
-        learned.write(encoding_path(data / "gold"))
-        for name in SPLITS:
-            _table(data, name, silver[name], learned)
+    # A training must not read tables of two encodings: all are made, and then all take their places.
+    with locked(data / "gold"), ExitStack() as made:
+        learned.write(made.enter_context(atomic_path(encoding_path(data / "gold"))))
+        paths = {name: made.enter_context(atomic_path(table_path(data, "gold", name))) for name in SPLITS}
+        rows = {name: _write(path, data, name, silver[name], learned) for name, path in paths.items()}
+    for name, count in rows.items():
+        before = pl.scan_parquet(silver[name]).select(pl.len()).collect().item()
+        content = {"success": True, "rows": count, "outliers": before - count, "faults": []}
+        report(data, "gold", name, content)
+        log.info("%d rows of %s are in %s", count, silver[name], table_path(data, "gold", name))
     return data / "gold"
 
 
-def _table(data: Path, name: str, silver: Path, learned: Encoding) -> None:
-    """Make one gold table."""
+def _write(path: Path, data: Path, name: str, silver: Path, learned: Encoding) -> int:
+    """Write one gold table, and return how many rows it has."""
     pieces = read_parquet(silver)
     if name == SPLITS[0]:
         pieces = learned.without_outliers(pieces)
     gate = Gate(_schema(learned))
-    path = table_path(data, "gold", name)
-    with atomic_path(path) as temporary:
-        write_parquet(temporary, _accepted(gate, learned.applied(pieces)), encoding.TYPES)
-        if faults := gate.faults():
-            raise refused(data, "gold", silver, sha256_of(silver), faults)
-    rows = pl.scan_parquet(silver).select(pl.len()).collect().item()
-    report(
-        data, "gold", name, {"success": True, "rows": gate.rows, "outliers": rows - gate.rows, "faults": []}
-    )
-    log.info("%d rows of %s are in %s", gate.rows, silver, path)
+    write_parquet(path, _accepted(gate, learned.applied(pieces)), encoding.TYPES)
+    if faults := gate.faults():
+        raise refused(data, "gold", silver, sha256_of(silver), faults, counted="without outliers")
+    return gate.rows
 
 
 def _accepted(gate: Gate, pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -87,7 +88,7 @@ def _schema(learned: Encoding) -> pa.DataFrameSchema:
 
 def _work(data: Path) -> None:
     """Run the stage on the silver tables of a data directory."""
-    run({name: table_path(data, "silver", name) for name in SPLITS}, data, **load_params("gold"))
+    run({name: table_path(data, "silver", name) for name in SPLITS}, data, **load_params("gold", run))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def run(candidate: Path, data: Path, models: Path) -> bool:
     existing(candidate / "model.txt", "training_pipeline.py")
     current = models / "current"
     with locked(models):
-        new = evaluation.of_model(candidate, validation)
-        old = evaluation.of_model(current, validation) if current.exists() else None
+        asked = [candidate, current] if current.exists() else [candidate]
+        new, *others = evaluation.of_models(asked, validation)
+        old = others[0] if others else None
         promoted = old is None or new["rmse"] < old["rmse"]
         if promoted:
             _point(current, _kept(candidate, models))

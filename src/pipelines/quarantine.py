@@ -9,6 +9,8 @@ from src.shared.utils import atomic_path
 
 # How many of the rows that break a rule a report shows.
 SHOWN_ROWS = 5
+# Which rows are counted in a CSV file.
+IN_FILE = "without the header"
 
 
 class Fault(NamedTuple):
@@ -32,8 +34,12 @@ class Fault(NamedTuple):
         return named + (", " if self.row_count else ": ") * bool(self.detail) + self.detail
 
 
-def put(data: Path, stage: str, source: Path, digest: str, faults: list[Fault]) -> Path:
+def put(  # noqa: PLR0913 - the file, and what is said of it
+    data: Path, stage: str, source: Path, digest: str, faults: list[Fault], *, counted: str
+) -> Path:
     """Leave a copy of a refused file and a report.txt in a directory below `data`/quarantine; return it.
+
+    `counted` says which rows the faults count, such as "without the header".
 
     Its name ends with the file's hash: the same file is kept once, however often it is refused. The file
     itself stays where it was, for whoever put it there to mend.
@@ -42,7 +48,7 @@ def put(data: Path, stage: str, source: Path, digest: str, faults: list[Fault]) 
     with atomic_path(directory / source.name) as temporary:
         shutil.copyfile(source, temporary)
     said = f"{source.name}, sha256 {digest}, was refused by {stage}."
-    return _with_report(directory, said, faults)
+    return _with_report(directory, said, faults, counted)
 
 
 def set_aside(  # noqa: PLR0913, PLR0917 - the file, its rows and what is said of them
@@ -54,7 +60,7 @@ def set_aside(  # noqa: PLR0913, PLR0917 - the file, its rows and what is said o
         rows.seek(0)
         shutil.copyfileobj(rows, copy)
     said = f"{source.name}, sha256 {digest}, went on from {stage} without the rows in rows.csv."
-    return _with_report(directory, said, faults)
+    return _with_report(directory, said, faults, IN_FILE)
 
 
 def described(faults: Iterable[Fault]) -> list[dict[str, object]]:
@@ -62,9 +68,9 @@ def described(faults: Iterable[Fault]) -> list[dict[str, object]]:
     return [{"rule": f.rule, "column": f.column, "rows": f.row_count, "detail": f.detail} for f in faults]
 
 
-def _with_report(directory: Path, said: str, faults: list[Fault]) -> Path:
+def _with_report(directory: Path, said: str, faults: list[Fault], counted: str) -> Path:
     """Write the report, a line for each fault and below it the first rows that have it."""
-    lines = [f"{said} Rows are counted from 1, without the header.", ""]
+    lines = [f"{said} Rows are counted from 1, {counted}.", ""]
     for fault in faults:
         lines.append(str(fault))
         lines += [

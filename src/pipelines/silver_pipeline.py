@@ -40,7 +40,8 @@ def run(bronze: Path, data: Path) -> Path:
     with atomic_path(path) as temporary:
         write_parquet(temporary, _accepted(gate, bronze), silver_rules.TYPES)
         if faults := gate.faults():
-            raise refused(data, "silver", bronze, sha256_of(bronze), faults)
+            counted = "sorted by date, without duplicates"
+            raise refused(data, "silver", bronze, sha256_of(bronze), faults, counted=counted)
     rows = pl.scan_parquet(bronze).select(pl.len()).collect().item()
     content = {"success": True, "rows": gate.rows, "duplicates": rows - gate.rows, "faults": []}
     report(data, "silver", bronze.stem, content)

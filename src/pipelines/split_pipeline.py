@@ -21,7 +21,7 @@ from src.pipelines import accepted, split_rules, text_table
 from src.pipelines.day_sort import by_day
 from src.pipelines.gate import Gate
 from src.pipelines.quarantine import Fault
-from src.pipelines.stage import SPLITS, command, existing, refused, report
+from src.pipelines.stage import SPLITS, StageError, command, existing, refused, report
 from src.shared.utils import atomic_path, load_params, scratch_directory
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,15 @@ def run(raw: Path, data: Path, *, train: float, validation: float) -> list[Path]
     Columns and values are the raw file's, but for dates, which are all written as YYYY-MM-DD.
     `reports/split/NAME.json` in `data` says how many rows and which days each part has.
 
-    Raises StageError if the file is missing, is no whole UTF-8 CSV file with the columns of the flights
-    table, has a date that is none, was split before under another name, or has too few days to be split.
+    Raises StageError if the shares leave none for the test, or if the file is missing, is no whole UTF-8 CSV
+    file with the columns of the flights table, has a date that is none, was split before under another name,
+    or has too few days to be split.
     """
+    if not (train > 0 and validation > 0 and train + validation < 1):
+        raise StageError(
+            f"params.yaml, section split: train is {train} and validation {validation}; both have to be "
+            "above 0, and less than 1 together"
+        )
     digest, faults = text_table.examine(existing(raw, "raw.py"))
     if faults:
         raise refused(data, "split", raw, digest, faults)
@@ -112,7 +118,7 @@ def _described(days: Counter[date], parts: Mapping[date, str]) -> dict[str, dict
 def _work(data: Path, file: Path) -> None:
     """Run the stage on a file by its name in raw/ of the data directory, or by its path."""
     places = [data / "raw" / file, file]
-    run(next((place for place in places if place.is_file()), places[0]), data, **load_params("split"))
+    run(next((place for place in places if place.is_file()), places[0]), data, **load_params("split", run))
 
 
 if __name__ == "__main__":

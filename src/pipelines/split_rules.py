@@ -20,7 +20,7 @@ DAY = _day(pl.col("date"))
 _LOOKS_LIKE_DATE = VALUE.str.contains(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{4})$")
 _RULES = [
     rule("date_format", _LOOKS_LIKE_DATE),
-    rule("real_date", ~_LOOKS_LIKE_DATE | _day(VALUE).is_not_null()),
+    rule("real_date", ~_LOOKS_LIKE_DATE | bronze_rules.is_plausible(_day(VALUE))),
 ]
 SCHEMA = pa.DataFrameSchema(
     {

@@ -33,9 +33,17 @@ def report(data: Path, stage: str, name: str, content: dict[str, Any]) -> None:
     write_json(data / "reports" / stage / f"{name}.json", {"stage": stage, "name": name} | content)
 
 
-def refused(data: Path, stage: str, source: Path, digest: str, faults: list[Fault]) -> StageError:
+def refused(  # noqa: PLR0913 - the file, and what is said of it
+    data: Path,
+    stage: str,
+    source: Path,
+    digest: str,
+    faults: list[Fault],
+    *,
+    counted: str = quarantine.IN_FILE,
+) -> StageError:
     """Put a file in quarantine and report it; return the error for the stage to raise."""
-    directory = quarantine.put(data, stage, source, digest, faults)
+    directory = quarantine.put(data, stage, source, digest, faults, counted=counted)
     content = {"success": False, "sha256": digest, "faults": quarantine.described(faults)}
     report(data, stage, source.stem, content)
     broken = "; ".join(map(str, faults))

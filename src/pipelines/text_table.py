@@ -6,6 +6,7 @@ Every column is read as text, so that a value of the wrong type is one more faul
 import codecs
 import csv
 import hashlib
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -57,12 +58,24 @@ def pieces(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def not_csv(path: Path, error: pl.exceptions.PolarsError) -> Fault:
-    """Return what is wrong with a file of which `pieces` raised an error: mostly, its lines are too long."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        width = len(next(reader))
-        count, shown = _first((place, tuple(row)) for place, row in enumerate(reader, 1) if len(row) > width)
+    """Return what is wrong with a file of which `pieces` raised an error: its lines that are no rows."""
+    with path.open("rb") as file:
+        width = _width(_shown(file.readline()))
+        lines = ((place, _shown(line)) for place, line in enumerate(file, 1))
+        count, shown = _first((place, (line,)) for place, line in lines if not _width(line) <= width)
     return Fault("csv", row_count=count, rows=shown, detail=str(error).splitlines()[0][:120])
+
+
+def rows(path: Path) -> tuple[int, tuple[_Row, ...]]:
+    """Return how many rows a file has, and the first of them as a report shows them."""
+    with path.open("rb") as file:
+        file.readline()
+        return _first((place, (_shown(line),)) for place, line in enumerate(file, 1))
+
+
+def _width(line: str) -> float:
+    """Return how many fields a line has; infinitely many if a quote in it does not end."""
+    return math.inf if line.count('"') % 2 else len(next(csv.reader([line]), []))
 
 
 def _not_text(path: Path) -> Fault:

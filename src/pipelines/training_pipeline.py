@@ -17,7 +17,7 @@ import lightgbm as lgb
 from src.pipelines import evaluation, plots
 from src.pipelines.evaluation import CATEGORICAL, FEATURES
 from src.pipelines.gold_pipeline import encoding_path
-from src.pipelines.stage import SPLITS, command, existing
+from src.pipelines.stage import SPLITS, StageError, command, existing
 from src.shared.frames import read_parquet
 from src.shared.utils import atomic_path, load_params, locked, models_dir, write_json
 
@@ -32,7 +32,7 @@ def run(gold: Path, model: Path, *, rounds: int, **parameters: Any) -> Path:
     It has model.txt, the encoding.json that a silver table needs for it, metrics.json with what it is worth
     on each split, and plots/, tables of the test split that `dvc plots` draws. `parameters` are LightGBM's.
 
-    Raises StageError if a gold table is missing.
+    Raises StageError if a gold table is missing, or LightGBM refuses a parameter.
     """
     with locked(gold):
         tables = {name: existing(gold / f"{name}.parquet", "gold_pipeline.py") for name in SPLITS}
@@ -58,12 +58,15 @@ def _trained(table: Path, rounds: int, parameters: dict[str, Any]) -> lgb.Booste
     dataset = lgb.Dataset(
         features, prices, feature_name=list(FEATURES), categorical_feature=list(CATEGORICAL)
     )
-    return lgb.train(_FIXED | parameters, dataset, num_boost_round=rounds)
+    try:
+        return lgb.train(_FIXED | parameters, dataset, num_boost_round=rounds)
+    except lgb.basic.LightGBMError as error:
+        raise StageError(f"LightGBM refuses params.yaml's section training: {error}") from error
 
 
 def _work(data: Path) -> None:
     """Train a candidate, below the directory of models."""
-    run(data / "gold", models_dir() / "candidate", **load_params("training"))
+    run(data / "gold", models_dir() / "candidate", **load_params("training", run))
 
 
 if __name__ == "__main__":

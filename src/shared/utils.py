@@ -5,13 +5,14 @@ Nothing here imports more than the standard library and PyYAML: a DAG file may i
 
 import fcntl
 import hashlib
+import inspect
 import json
 import logging
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -38,13 +39,32 @@ def models_dir() -> Path:
     return Path(os.environ.get("FLIGHTS_MODELS_DIR") or project_root() / "models").absolute()
 
 
-def load_params(section: str) -> dict[str, Any]:
-    """Return one section of params.yaml; raise ValueError, which names those there are, if it has none."""
+class ParameterError(ValueError):
+    """What params.yaml says is of no use; the message says why in one sentence."""
+
+
+def load_params(section: str, stage: Callable[..., object]) -> dict[str, Any]:
+    """Return what a section of params.yaml gives a stage for its keyword-only parameters.
+
+    Raises ParameterError, which names it, for a section that is missing, for a parameter that the stage has
+    not (one that takes any checks them itself), and for a value that is no number, or missing.
+    """
     path = project_root() / "params.yaml"
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     if section not in params:
-        raise ValueError(f"{path} has no section {section!r}; it has: {', '.join(params)}")
-    return dict(params[section])
+        raise ParameterError(f"{path} has no section {section!r}; it has: {', '.join(params)}")
+    given, expected = dict(params[section]), inspect.signature(stage).parameters.values()
+    named = [parameter.name for parameter in expected if parameter.kind is parameter.KEYWORD_ONLY]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in expected)
+    if unknown := [] if takes_any else [name for name in given if name not in named]:
+        there = ", ".join(named)
+        raise ParameterError(f"{path}: {section} has no parameter {unknown[0]}; there is: {there}")
+    for name in named:
+        values = given.get(name)
+        for value in values.values() if isinstance(values, dict) else [values]:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ParameterError(f"{path}: {name} of {section} is {value!r}, and has to be a number")
+    return given
 
 
 @contextmanager
@@ -102,7 +122,12 @@ def locked(directory: Path) -> Iterator[None]:
 def write_json(path: Path, content: object) -> None:
     """Write `content` atomically as indented JSON in UTF-8: the same content is the same bytes."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(as_json(content), encoding="utf-8")
+
+
+def as_json(content: object) -> str:
+    """Return `content` as indented JSON, with a line end: the same content is the same text."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def sha256_of(path: Path) -> str:

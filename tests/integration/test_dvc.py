@@ -62,13 +62,15 @@ def test_repro_makes_what_the_functions_make_and_the_lock_says(clone: Path, data
     """All files are the same to the byte, and those of dvc.lock; a second time there is nothing to do."""
     done = dvc(clone, "repro")
     assert done.returncode == 0, done.stderr
-    raw = take_or_generate(data, **load_params("raw"))
-    parts = split_pipeline.run(raw, data, **load_params("split"))
-    bronze = [bronze_pipeline.run(part, data, **load_params("bronze")) for part in parts]
+    raw = take_or_generate(data, **load_params("raw", take_or_generate))
+    parts = split_pipeline.run(raw, data, **load_params("split", split_pipeline.run))
+    bronze = [bronze_pipeline.run(part, data, **load_params("bronze", bronze_pipeline.run)) for part in parts]
     silver = [silver_pipeline.run(table, data) for table in bronze]
-    gold = gold_pipeline.run({table.stem: table for table in silver}, data, **load_params("gold"))
+    gold = gold_pipeline.run(
+        {table.stem: table for table in silver}, data, **load_params("gold", gold_pipeline.run)
+    )
     models = data.with_name("models")
-    training_pipeline.run(gold, models / "candidate", **load_params("training"))
+    training_pipeline.run(gold, models / "candidate", **load_params("training", training_pipeline.run))
     for mine, theirs in ((data, clone / "data"), (models, clone / "models")):
         assert files(theirs) == files(mine)
         for path in files(mine):

@@ -30,11 +30,13 @@ def run_all(raw: Path, data: Path) -> dict[str, str]:
     train = data / "split" / "train.csv"
     silver = {name: data / "silver" / f"{name}.parquet" for name in SPLITS}
     stages: dict[str, Callable[[], object]] = {
-        "split": lambda: split_pipeline.run(raw, data, **load_params("split")),
-        "bronze": lambda: bronze_pipeline.run(train, data, **load_params("bronze")),
+        "split": lambda: split_pipeline.run(raw, data, **load_params("split", split_pipeline.run)),
+        "bronze": lambda: bronze_pipeline.run(train, data, **load_params("bronze", bronze_pipeline.run)),
         "silver": lambda: silver_pipeline.run(data / "bronze" / "train.parquet", data),
-        "gold": lambda: gold_pipeline.run(silver, data, **load_params("gold")),
-        "training": lambda: training_pipeline.run(data / "gold", data / "model", **load_params("training")),
+        "gold": lambda: gold_pipeline.run(silver, data, **load_params("gold", gold_pipeline.run)),
+        "training": lambda: training_pipeline.run(
+            data / "gold", data / "model", **load_params("training", training_pipeline.run)
+        ),
     }
     said = {}
     for name, stage in stages.items():
@@ -86,6 +88,10 @@ CASES = {
         put_in("price", "-1.5", *range(10, 17)), "bronze", "price: non_negative in 7 rows", 5
     ),
     "impossible date": Case(put_in("date", "2021-02-30", 7), "split", "date: real_date in 1 row", 1),
+    "date before there were flights": Case(
+        put_in("date", "0000-01-01", 7), "split", "date: real_date in 1 row", 1
+    ),
+    "quote that does not end": Case(put_in("agency", '"Rainbow', 9), "split", "csv in 1 row, ", 1),
     "unknown city": Case(
         put_in("to", "Lisboa", 1, 2, 3),
         "bronze",
@@ -194,26 +200,28 @@ def test_a_threshold_is_where_it_is_said_to_be(delivered: Path, data: Path, rows
     for row in range(1, rows + 1):
         put(delivered, "time", "", row)
     if passes:
-        bronze_pipeline.run(delivered, data, **load_params("bronze"))
+        bronze_pipeline.run(delivered, data, **load_params("bronze", bronze_pipeline.run))
         assert not (data / "quarantine").exists()
     else:
         with pytest.raises(StageError, match=r"time: not_null in 31 rows, of which at most 1\.00% may"):
-            bronze_pipeline.run(delivered, data, **load_params("bronze"))
+            bronze_pipeline.run(delivered, data, **load_params("bronze", bronze_pipeline.run))
 
 
 def test_the_same_upload_under_another_name_is_refused(delivered: Path, data: Path) -> None:
     """Also after the first was let in long ago; in its own place, again and again, it is none."""
-    again, shares = delivered.with_name("flights-october.csv"), load_params("split")
+    again, shares = delivered.with_name("flights-october.csv"), load_params("split", split_pipeline.run)
     for _ in range(2):
         split_pipeline.run(delivered, data, **shares)
     splits = {path.name: path.read_bytes() for path in (data / "split").iterdir()}
     shutil.copy(delivered, again)
     with pytest.raises(
-        StageError, match=r"duplicate_upload: its content is that of flights\.csv, which was let in"
+        StageError,
+        match=r"duplicate_upload in 3000 rows, its content is that of flights\.csv, which was let in",
     ):
         split_pipeline.run(again, data, **shares)
     (report,) = (data / "quarantine").glob("split-flights-october-*/report.txt")
-    assert "\nduplicate_upload: its content is that of flights.csv" in report.read_text()
+    assert "\nduplicate_upload in 3000 rows, its content is that of flights.csv" in report.read_text()
+    assert report.read_text().count("\n  row ") == 5
     assert {path.name: path.read_bytes() for path in (data / "split").iterdir()} == splits
     # The first is still none, and a file that was only renamed is none either.
     split_pipeline.run(delivered, data, **shares)
@@ -223,9 +231,55 @@ def test_the_same_upload_under_another_name_is_refused(delivered: Path, data: Pa
 
 def test_a_split_that_is_a_copy_of_another_is_refused(delivered: Path, data: Path) -> None:
     """A model must not be tried on what it learned from."""
-    train, _, test = split_pipeline.run(delivered, data, **load_params("split"))
+    train, _, test = split_pipeline.run(delivered, data, **load_params("split", split_pipeline.run))
     shutil.copy(train, test)
     bronze_pipeline.run(train, data)
-    with pytest.raises(StageError, match=r"duplicate_upload: its content is that of train\.csv"):
+    with pytest.raises(StageError, match=r"duplicate_upload in \d+ rows, its content is that of train\.csv"):
         bronze_pipeline.run(test, data)
     assert not (data / "bronze" / "test.parquet").exists()
+
+
+def test_a_file_that_has_another_content_by_now_is_no_first_copy(delivered: Path, data: Path) -> None:
+    """Two files that change places, as splits do when a day is added, are no duplicates."""
+    other = delivered.with_name("flights-october.csv")
+    generate(ROWS, seed=2).write_csv(other, float_precision=2)
+    bronze_pipeline.run(delivered, data)
+    bronze_pipeline.run(other, data)
+    between = delivered.with_name("between")
+    delivered.rename(between)
+    other.rename(delivered)
+    between.rename(other)
+    bronze_pipeline.run(delivered, data)
+    bronze_pipeline.run(other, data)
+
+
+@pytest.mark.parametrize(("train", "validation"), [(0.85, 0.15), (70, 15), (0, 0.5), (0.7, 0)])
+def test_shares_that_leave_a_split_empty_are_no_fault_of_the_file(
+    delivered: Path, data: Path, train: float, validation: float
+) -> None:
+    """The sentence is about params.yaml, and nothing is in quarantine."""
+    with pytest.raises(StageError, match=r"^params\.yaml, section split: train is "):
+        split_pipeline.run(delivered, data, train=train, validation=validation)
+    assert not (data / "quarantine").exists()
+
+
+@pytest.mark.parametrize("shares", [{"set_aside": {"known_town": 0.1}}, {"let_through": {"times": 0.1}}])
+def test_a_share_of_a_rule_that_there_is_not_is_named(
+    delivered: Path, data: Path, shares: dict[str, dict[str, float]]
+) -> None:
+    """A misspelt name would leave the gate closed, and nobody would know why."""
+    with pytest.raises(
+        StageError, match=r"^params\.yaml has a share for (known_town|times), which is no rule"
+    ):
+        bronze_pipeline.run(delivered, data, **shares)
+
+
+def test_a_report_says_how_its_rows_are_counted(delivered: Path, data: Path) -> None:
+    """Silver has sorted them, and left duplicates out."""
+    put(delivered, "to", "Natal (RN)", 3)
+    put(delivered, "from", "Natal (RN)", 3)
+    table = bronze_pipeline.run(delivered, data)
+    with pytest.raises(StageError, match="goes_somewhere in 1 row"):
+        silver_pipeline.run(table, data)
+    (report,) = (data / "quarantine").glob("silver-*/report.txt")
+    assert "Rows are counted from 1, sorted by date, without duplicates.\n" in report.read_text()

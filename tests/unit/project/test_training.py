@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -22,15 +23,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data directory with all tables of 20,000 rows."""
     data = tmp_path_factory.mktemp("pipeline") / "data"
     write(data / "raw" / "flights.csv", 20_000, seed=1)
-    parts = split_pipeline.run(data / "raw" / "flights.csv", data, **load_params("split"))
+    parts = split_pipeline.run(data / "raw" / "flights.csv", data, **load_params("split", split_pipeline.run))
     tables = [silver_pipeline.run(bronze_pipeline.run(part, data), data) for part in parts]
-    gold_pipeline.run({table.stem: table for table in tables}, data, **load_params("gold"))
+    gold_pipeline.run({table.stem: table for table in tables}, data, **load_params("gold", gold_pipeline.run))
     return data
 
 
 def test_the_model_is_as_good_as_its_data_allow(data: Path, tmp_path: Path) -> None:
     """With the project's parameters, R² on the test split beats 0.99; no split is far from the others."""
-    model = run(data / "gold", tmp_path / "model", **load_params("training"))
+    model = run(data / "gold", tmp_path / "model", **load_params("training", run))
     metrics = json.loads((model / "metrics.json").read_text())
     assert set(metrics) == set(SPLITS)
     assert metrics["test"]["r2"] > 0.99
@@ -106,6 +107,16 @@ def test_each_model_is_asked_in_its_own_encoding(data: Path, tmp_path: Path) -> 
     report = json.loads((data / "reports" / "promotion" / "validation.json").read_text())
     assert report["before"] == json.loads((good / "metrics.json").read_text())["validation"]
     assert report["candidate"]["rmse"] > 2 * report["before"]["rmse"]
+
+
+@pytest.mark.parametrize("parameter", [{"num_leaves": 1}, {"learning_rate": "fast"}])
+def test_what_lightgbm_refuses_is_said_in_a_sentence(
+    data: Path, tmp_path: Path, parameter: dict[str, Any]
+) -> None:
+    """With its reason, and without a model."""
+    with pytest.raises(StageError, match=r"^LightGBM refuses params\.yaml's section training: ."):
+        run(data / "gold", tmp_path / "model", **FEW | parameter)
+    assert not (tmp_path / "model").exists()
 
 
 def test_without_tables_there_is_a_sentence(tmp_path: Path) -> None:
