@@ -58,7 +58,7 @@ def _directory_faults(directory: str, machine: Machine) -> list[str]:
         uid = machine.uid
         fault = (
             f"tasks, which run as the user id {uid} and the group root, cannot write to the directory "
-            f"{directory} of dvc_remote; give it to them (chown {uid} {directory}), or name another."
+            f"{directory} of dvc_remote; chown it to {uid} with a mode such as 0750, or name another."
         )
         return [fault]
     return []

@@ -132,7 +132,7 @@ def test_a_directory_that_tasks_cannot_write_to_is_a_fault() -> None:
     (fault,) = remote.faults(DIRECTORY, closed)
     assert fault == (
         "tasks, which run as the user id 1234 and the group root, cannot write to the directory /srv/dvc "
-        "of dvc_remote; give it to them (chown 1234 /srv/dvc), or name another."
+        "of dvc_remote; chown it to 1234 with a mode such as 0750, or name another."
     )
     assert remote.faults(DIRECTORY, replace(MACHINE, values={"remote.directory": "open"})) == []
     assert remote.faults(DIRECTORY, MACHINE) == []
