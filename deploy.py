@@ -54,5 +54,6 @@ stack.start()
 # Room for the next one
 project.prune()
 image.prune()
+remote.prune()
 lock.leave()
 status.show()

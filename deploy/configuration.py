@@ -35,6 +35,7 @@ CADDY_UID = 50001
 IMAGE_SOURCES = {
     "airflow/check-dags": "files/airflow/check-dags",
     "airflow/Dockerfile": "files/airflow/Dockerfile",
+    "airflow/Dockerfile.dockerignore": "files/airflow/Dockerfile.dockerignore",
     "airflow/healthcheck": "files/airflow/healthcheck",
     "airflow/initialise": "files/airflow/initialise",
     "airflow/installer.txt": "requirements/installer.txt",

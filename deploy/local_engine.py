@@ -128,6 +128,7 @@ def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[
         f"--secret=id=ca,src={work / 'ca'}", f"--secret=id=index,src={work / 'index'}", "-",
     ]  # fmt: skip
     last: deque[str] = deque(maxlen=30)
+    refused = ""
     with (work / "context").open("rb") as context, subprocess.Popen(  # noqa: S603 - the user's docker
         command,
         stdin=context,
@@ -139,13 +140,15 @@ def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[
     ) as building:  # fmt: skip
         for line in building.stdout or ():
             last.append(line.rstrip())
+            if REFUSED.match(line):  # much may follow it
+                refused = REFUSED.sub("", line.rstrip())
             if SHOWN.match(line):
                 say(line.rstrip())
     if building.returncode:
         for line in last:
             say(line)
-        if refused := [line for line in last if REFUSED.match(line)]:
-            raise ValueError(f"{REFUSED.sub('', refused[-1])}; the reason is above.")
+        if refused:
+            raise ValueError(f"{refused}; the reason is above.")
         raise ValueError(
             f"{image} could not be built on this machine; the last lines of the build are "
             f"above. If it lacks {python_image}: pyinfra @local deploy.base_image.ensure"

@@ -27,6 +27,12 @@ def ensure() -> None:
     provide(name="Provide the DVC remote", settings=current())
 
 
+@deploy("Old credentials")
+def prune() -> None:
+    """Remove the credentials for a bucket where no release on the host names one."""
+    remove(name="Remove credentials that no release uses", settings=current())
+
+
 def given() -> str:
     """Return the credentials in the environment of whoever deploys, as AWS's own file; else nothing."""
     if not all(os.environ.get(name) for name in REQUIRED):
@@ -36,11 +42,29 @@ def given() -> str:
 
 
 def faults(settings: Settings, machine: Machine) -> list[str]:
-    """Return what the bucket lacks, a sentence each, and never what was given."""
-    if not settings.dvc_bucket:
-        if settings.dvc_endpoint:
-            return ['setting "dvc_endpoint" should go with a dvc_remote that is s3://bucket/path.']
-        return []
+    """Return what the bucket or the directory lacks, a sentence each, and never what was given."""
+    if settings.dvc_bucket:
+        return _bucket_faults(machine)
+    found = _directory_faults(settings.dvc_directory, machine)
+    if settings.dvc_endpoint:
+        found.append('setting "dvc_endpoint" should go with a dvc_remote that is s3://bucket/path.')
+    return found
+
+
+def _directory_faults(directory: str, machine: Machine) -> list[str]:
+    if obstacle := machine["remote.obstacle"]:
+        return [f"{obstacle} is no directory, which dvc_remote {directory} needs; move it, or name another."]
+    if machine["remote.directory"] == "closed":
+        uid = machine.uid
+        fault = (
+            f"tasks, which run as the user id {uid} and the group root, cannot write to the directory "
+            f"{directory} of dvc_remote; chown it to {uid} with a mode such as 0750, or name another."
+        )
+        return [fault]
+    return []
+
+
+def _bucket_faults(machine: Machine) -> list[str]:
     if any("\n" in os.environ.get(name, "") for name in VARIABLES):
         return ["the credentials for dvc_remote in the environment here have line breaks; export them anew."]
     lacking = [name for name in REQUIRED if not os.environ.get(name)]
@@ -52,7 +76,7 @@ def faults(settings: Settings, machine: Machine) -> list[str]:
 
 
 def _kept(machine: Machine) -> Kept | None:
-    """Return the credentials that the host has; the file of those that it had is empty."""
+    """Return the credentials that the host has; an empty file has none."""
     kept = machine.secrets.get(SECRET)
     return kept if kept and kept.size else None
 
@@ -63,21 +87,34 @@ def due(settings: Settings, machine: Machine, found: str) -> list[Run]:
     runs = []
     if settings.dvc_directory and not machine["remote.directory"]:
         runs.append(Run("remote", uid, "directory", settings.dvc_directory))
-    if kept and not settings.dvc_bucket:
-        runs.append(Run("remote", uid, "none"))
-    elif settings.dvc_bucket and found and machine["remote.credentials"] != fingerprint(found):
+    if settings.dvc_bucket and found and machine["remote.credentials"] != fingerprint(found):
         runs.append(Run("remote", uid, "bucket", text=found))
-    elif settings.dvc_bucket and kept and (kept.uid, kept.mode) != (machine.uid, MODE):
+    elif kept and (kept.uid, kept.mode) != (machine.uid, MODE):
         runs.append(Run("remote", uid, "closed"))
     return runs
 
 
+def superfluous(settings: Settings, machine: Machine) -> bool:
+    """Whether the host has credentials, and no release that is there or comes would hand them to tasks."""
+    return bool(_kept(machine)) and not settings.dvc_bucket and not machine["remote.bucket"]
+
+
 @operation()
 def provide(*, settings: Settings) -> Generator[Run]:
-    """Make the directory, or bring the credentials if others are given; remove those that nobody wants."""
+    """Make the directory, or bring the credentials if others are given."""
     if runs := due(settings, look(), given()):
         yield from runs
     else:
         host.noop(
             "tasks have what they need for DVC" if settings.dvc_remote else "no DVC remote is asked for"
         )
+
+
+@operation()
+def remove(*, settings: Settings) -> Generator[Run]:
+    """Remove the credentials that no release would use; one that does may be gone back to."""
+    machine = look()
+    if superfluous(settings, machine):
+        yield Run("remote", str(machine.uid), "none")
+    else:
+        host.noop("a release names the bucket" if _kept(machine) else "there are no credentials for a bucket")

@@ -8,23 +8,18 @@ from typing import Annotated, Literal
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from deploy.value import airflow_options, host_name, image_name
+from deploy.value import airflow_options, host_name, image_name, remote_storage
 
 Seconds = int
 ImageName = Annotated[str, AfterValidator(image_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Of these, a fault repeats nothing: output ends up in logs.
-MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "proxy", "python_index_url"})
+MAY_HOLD_A_PASSWORD = frozenset(
+    {"airflow_env", "debian_mirror", "dvc_endpoint", "dvc_remote", "proxy", "python_index_url"}
+)
 
 
 class Settings(BaseModel):
@@ -38,7 +33,7 @@ class Settings(BaseModel):
     project_environment: Literal["shared", "separate"] = "shared"
     """Where the image has that project's requirements: beside Airflow's packages, or in /opt/project."""
 
-    dvc_remote: str | None = Field(None, pattern=r"^(s3://[^\s'\"#,$]+|/[^\s'\"#,:$]+)$")
+    dvc_remote: Annotated[str, AfterValidator(remote_storage)] | None = None
     """DVC remote of the tasks: s3://bucket/path, or a directory on the host, made if it is not there."""
 
     dvc_endpoint: str | None = Field(None, pattern=r"^https?://[^\s@'\"#,$]+$")

@@ -75,6 +75,25 @@ images() {
   docker images --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '<none>'
 }
 
+# Whether tasks can write to the directory $remote: from within, because they have it mounted, whoever may pass what is
+# above it; as the user id of deploy/machine.py, which need not have a name here, and the group of compose's `user:`.
+remote_directory() {
+  local uid path=$remote
+  until [ -e "${path:-/}" ] || [ -L "$path" ]; do path=${path%/*}; done
+  if [ ! -d "${path:-/}" ]; then
+    printf 'remote.obstacle %s\n' "$path"
+  elif [ "$path" = "$remote" ]; then
+    uid=$(stat -c '%u' "$state/data")
+    [ "${uid:-0}" != 0 ] || uid=${SUDO_UID:-$(id -u)}
+    [ "$uid" != 0 ] || uid=50000
+    if (cd "$remote" && setpriv --reuid "$uid" --regid 0 --clear-groups test -r . -a -w . -a -x .); then
+      printf 'remote.directory open\n'
+    else
+      printf 'remote.directory closed\n'
+    fi
+  fi
+}
+
 files() {
   local path
   for path in "$state"/{data,models,logs,workspace,caddy} "$configuration"/{secrets,tls}; do
@@ -85,7 +104,9 @@ files() {
   done
   [ ! -f "$configuration/secrets/aws_credentials" ] ||
     printf 'remote.credentials %s\n' "$(sha256sum <"$configuration/secrets/aws_credentials" | cut -c 1-5)"
-  [ -z "$remote" ] || [ ! -d "$remote" ] || printf 'remote.directory present\n'
+  [ ! -s "$configuration/secrets/aws_credentials" ] || ! grep -qs '^ *url = s3://' "$project"/releases/r-*/airflow/dvc.config ||
+    printf 'remote.bucket named\n'
+  [ -z "$remote" ] || remote_directory
   [ ! -d "$configuration/rotation" ] || printf 'rotation unfinished\n'
   [ "$(<"$configuration/secrets/admin_password")" != airflow ] || printf 'login known\n'
   # A certificate that came after the bundle is not in it.

@@ -17,8 +17,7 @@ case $what in
     echo "Tasks have the credentials for DVC's bucket"
     ;;
   none)
-    # It stays, empty: an earlier release, to which one may go back, mounts it.
-    : >"$credentials"
+    rm "$credentials"
     echo "Removed the credentials for a bucket that DVC had"
     ;;
 esac

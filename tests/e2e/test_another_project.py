@@ -18,7 +18,11 @@ from .test_rollback import back, current
 CONFLICTING = "24.2"
 # Goes with Airflow by its name, and not by what it needs itself.
 NEEDS_A_CONFLICTING_ONE = "mlflow-skinny==2.9.2"
+# The file of that version is another.
+OF_ANOTHER_FILE = f"inflect==7.5.0 --hash=sha256:{'0' * 64}"
 PROJECT = {
+    # For an image of its own, which has the code from elsewhere.
+    ".dockerignore": "*\n",
     "requirements.txt": f"packaging=={CONFLICTING}\n",
     "sql/greeting.sql": "select 'good day'\n",
     "src/__init__.py": "",
@@ -151,17 +155,22 @@ def test_a_conflict_is_refused_before_anything_is_changed(
 def test_a_conflict_further_down_is_refused_by_the_build(
     machine: Machine, api: Airflow, project: Path
 ) -> None:
-    """One sentence says so; what goes with Airflow is installed beside it, and nothing runs on either yet."""
+    """One sentence says so, of no other failure; what goes with Airflow is installed beside it."""
     before = current(machine)
+    reasons = {
+        NEEDS_A_CONFLICTING_ONE: "set project_environment to separate",
+        OF_ANOTHER_FILE: "could not be built",
+        "inflect": "",
+    }
     try:
-        for requirement, fits in ((NEEDS_A_CONFLICTING_ONE, False), ("inflect", True)):
+        for requirement, reason in reasons.items():
             (project / "requirements.txt").write_text(f"{requirement}\n")
             for step in ("deploy.project.upload", "deploy.image.build"):
                 done = machine.pyinfra(step, *chosen(project, "shared"))
                 said = done.stdout + done.stderr
-                assert (done.returncode == 0) == (fits or step == "deploy.project.upload"), said
-            refused = matching(said.splitlines(), "error: ", "set project_environment to separate")
-            assert len(refused) == (not fits), said
+                assert (done.returncode == 0) == (not reason or step == "deploy.project.upload"), said
+            for sentence in {*reasons.values()} - {""}:
+                assert len(matching(said.splitlines(), "error: ", sentence)) == (sentence == reason), said
             assert "traceback" not in said.lower()
         image = re.findall(r"flights-mlops-airflow:i-\w+", said)[-1]
         machine.sudo(f"docker run --rm --network none {image} python -c 'import airflow, inflect'")

@@ -16,6 +16,7 @@ from .containers import containers, ids
 from .machine import Machine
 from .secret import CONFIGURATION
 from .test_refusals import matching
+from .test_rollback import current
 
 LOUD = ("-vvv", "--debug", "--diff")
 KEPT = f"{CONFIGURATION}/secrets/aws_credentials"
@@ -93,6 +94,17 @@ def test_a_directory_of_the_host(machine: Machine, checkout: Checkout) -> None:
     assert having == {"airflow-scheduler"}
 
 
+def test_a_directory_that_tasks_cannot_write_to_is_refused(machine: Machine, checkout: Checkout) -> None:
+    """The line names it and the way out; it stays whose it was."""
+    machine.sudo("install -d /srv/theirs && touch /srv/theirs/file")
+    for directory, words in (("/srv/theirs", "chown"), ("/srv/theirs/file", "is no directory")):
+        done = deploy(machine, checkout, {"dvc_remote": directory})
+        said = (done.stdout + done.stderr).partition("--> Hosts:")[0].splitlines()
+        assert done.returncode != 0
+        assert len(matching(said, machine.name, directory, words)) == 1, said
+    assert machine.sudo("stat --format '%u %a' /srv/theirs").stdout == "0 755\n"
+
+
 def test_a_bucket_without_credentials_is_refused(machine: Machine, checkout: Checkout) -> None:
     """The line names what is to be exported."""
     done = deploy(machine, checkout, {"dvc_remote": "s3://flights/dvc"})
@@ -141,10 +153,13 @@ def test_a_bucket(machine: Machine, checkout: Checkout, served: Bucket) -> None:
         assert singing(text, canaries) == set()
 
 
-def test_what_no_remote_needs_goes(machine: Machine, checkout: Checkout) -> None:
-    """Without the setting, the credentials are gone; what was pushed stays."""
+def test_what_no_release_needs_goes(machine: Machine, checkout: Checkout) -> None:
+    """The credentials stay while there is a release with the bucket to go back to; what was pushed stays."""
     done = deploy(machine, checkout, {})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert machine.sudo(f"test -s {KEPT}", check=False).returncode == 1
+    assert machine.sudo(f"cat {KEPT}").stdout.startswith("[default]\n")
+    with airflow(machine) as api:
+        api.wait_for_release(current(machine))  # runs of that one need the one with the bucket no more
+    machine.deploy("--data", "keep_releases=1")
+    assert machine.sudo(f"test -e {KEPT}", check=False).returncode == 1
     assert machine.sudo("find /srv/dvc/flights/files -type f").stdout
-    machine.sudo(f"rm {KEPT}")  # other tests look for what stands in these files

@@ -230,6 +230,7 @@ def test_a_release_is_project_image_sources_and_configuration(whole: Path) -> No
         "dags/flights.py",
         "dvc.yaml",
         "airflow/Dockerfile",
+        "airflow/Dockerfile.dockerignore",
         "airflow/requirements.txt",
         "airflow/docker-compose.yaml",
         "airflow/.env",
@@ -258,6 +259,13 @@ def test_a_change_of_an_image_source_is_another_image(whole: Path, name: str) ->
     (whole / name).write_bytes((whole / name).read_bytes() + b"\n")
     assert built(whole).image != before.image
     assert built(whole).id != before.id
+
+
+def test_nothing_is_kept_from_the_build() -> None:
+    """The file that BuildKit reads before a project's own .dockerignore names nothing, and is not empty."""
+    lines = (configuration.ROOT / "files/airflow/Dockerfile.dockerignore").read_text().splitlines()
+    assert lines
+    assert [line for line in lines if not line.startswith("#")] == []
 
 
 def test_another_base_image_is_another_image(whole: Path) -> None:

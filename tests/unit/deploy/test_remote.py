@@ -9,6 +9,7 @@ import yaml
 from deploy import remote
 from deploy.configuration import Placement, render
 from deploy.egress import fingerprint
+from deploy.inventory import load
 from deploy.machine import Kept, Machine
 from deploy.settings import Settings
 
@@ -97,18 +98,52 @@ def test_half_of_the_credentials_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("settings", [Settings(), DIRECTORY])
-def test_what_no_bucket_needs_is_not_brought_and_goes(settings: Settings) -> None:
-    """Credentials that happen to be in the environment stay there."""
-    machine = replace(MACHINE, values={"remote.directory": "present"})
+def test_what_no_bucket_needs_is_not_brought(settings: Settings) -> None:
+    """Credentials that happen to be in the environment stay there; those on the host stay as well."""
+    machine = replace(MACHINE, values={"remote.directory": "open"})
     assert asked(settings, machine) == []
     kept = replace(with_credentials("theirs"), values=machine.values)
-    assert asked(settings, kept) == [("1234", "none")]
+    assert asked(settings, kept) == []
+    assert asked(settings, replace(with_credentials("theirs", "644"), values=machine.values)) == [
+        ("1234", "closed")
+    ]
+
+
+def test_credentials_go_with_the_last_release_that_uses_them() -> None:
+    """One that one may go back to would lack them, and so would the one that is being made."""
+    kept = with_credentials("theirs")
+    needed = replace(kept, values=kept.values | {"remote.bucket": "named"})
+    assert remote.superfluous(Settings(), kept)
+    assert remote.superfluous(DIRECTORY, kept)
+    assert not remote.superfluous(Settings(), needed)
+    assert not remote.superfluous(BUCKET, kept)
+    assert not remote.superfluous(Settings(), MACHINE)
 
 
 def test_a_directory_is_made_once() -> None:
     """And one that is there is left to whoever it belongs to."""
     assert asked(DIRECTORY, MACHINE) == [("1234", "directory", "/srv/dvc")]
-    assert asked(DIRECTORY, replace(MACHINE, values={"remote.directory": "present"})) == []
+    assert asked(DIRECTORY, replace(MACHINE, values={"remote.directory": "open"})) == []
+
+
+def test_a_directory_that_tasks_cannot_write_to_is_a_fault() -> None:
+    """The sentence names the directory, who tasks are, and the way out; another remote does not need it."""
+    closed = replace(MACHINE, values={"remote.directory": "closed"})
+    (fault,) = remote.faults(DIRECTORY, closed)
+    assert fault == (
+        "tasks, which run as the user id 1234 and the group root, cannot write to the directory /srv/dvc "
+        "of dvc_remote; chown it to 1234 with a mode such as 0750, or name another."
+    )
+    assert remote.faults(DIRECTORY, replace(MACHINE, values={"remote.directory": "open"})) == []
+    assert remote.faults(DIRECTORY, MACHINE) == []
+
+
+def test_what_is_in_the_directorys_place_is_a_fault() -> None:
+    """A file is left to whoever it belongs to."""
+    taken = replace(MACHINE, values={"remote.obstacle": "/srv/dvc"})
+    assert remote.faults(DIRECTORY, taken) == [
+        "/srv/dvc is no directory, which dvc_remote /srv/dvc needs; move it, or name another."
+    ]
 
 
 def test_an_endpoint_is_for_a_bucket() -> None:
@@ -118,12 +153,85 @@ def test_an_endpoint_is_for_a_bucket() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["gs://bucket", "dvc", "s3://", "s3://a b", "/srv/dvc:/etc", "/srv/$HOME", "s3://bucket/#part"]
+    "value",
+    [
+        *("/", "gs://bucket", "dvc", "srv/dvc", "", "s3://", "s3:/bucket", "s3://a b", "s3://bucket/#part"),
+        *("/srv/dvc:/etc", "/srv/$HOME", "/srv/dvc\n", "s3://bucket:9000/p"),
+    ],
 )
 def test_another_kind_of_remote_is_refused(value: str) -> None:
     """What could mean something else to compose or to DVC's configuration as well."""
-    with pytest.raises(ValueError, match="dvc_remote"):
-        Settings(dvc_remote=value)
+    _, (fault,) = load({"dvc_remote": value}, where="vm1")
+    assert fault == (
+        'vm1: setting "dvc_remote" should be s3://bucket/path, with no credentials in it, '
+        "or the absolute path of a directory."
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"dvc_remote": f"s3://{KEY}:{SECRET}@bucket/p"},
+        {"dvc_remote": f"s3://{KEY}@bucket/p"},
+        {"dvc_remote": BUCKET.dvc_remote, "dvc_endpoint": f"https://{KEY}:{SECRET}@s3.example.com"},
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_repeated(data: dict[str, str]) -> None:
+    """A release, and DVC's configuration in it, is for all to read."""
+    _, (fault,) = load(data, where="vm1")
+    assert KEY not in fault
+    assert SECRET not in fault
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        *((f"/{name}/dvc", f"/{name}") for name in ("app", "bin", "boot", "dev", "etc", "lib", "lib64")),
+        *(
+            (f"/{name}/dvc", f"/{name}")
+            for name in ("opt", "proc", "root", "run", "sbin", "sys", "tmp", "usr")
+        ),
+        ("/opt/flights-mlops/releases", "/opt"),
+        ("//etc//dvc/", "/etc"),
+        ("/./etc/dvc", "/etc"),
+        ("/var/lib", "/var/lib/containerd"),
+        ("/var/lib/docker/volumes", "/var/lib/docker"),
+        ("/var/lib/flights-mlops", "/var/lib/flights-mlops"),
+    ],
+)
+def test_a_directory_of_the_system_or_the_stack_is_refused(value: str, taken: str) -> None:
+    """Tasks could write there, or what is there would be in their way."""
+    _, (fault,) = load({"dvc_remote": value}, where="vm1")
+    assert fault == (
+        f'vm1: setting "dvc_remote" should be a directory apart from {taken}, '
+        "which is not for tasks to write to."
+    )
+
+
+@pytest.mark.parametrize("value", ["/etc", "/dvc", "/srv/", "/srv/../etc/dvc", "/srv/.."])
+def test_a_directory_is_below_another(value: str) -> None:
+    """What is directly below / is the system's, or was meant to be another."""
+    _, (fault,) = load({"dvc_remote": value}, where="vm1")
+    assert fault == (
+        'vm1: setting "dvc_remote" should be a directory two or more levels below /, such as /srv/dvc.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "directory"),
+    [
+        ("/srv/dvc", "/srv/dvc"),
+        ("/srv//dvc/", "/srv/dvc"),
+        ("/mnt/disk/dvc@2", "/mnt/disk/dvc@2"),
+        ("/var/lib/dvc", "/var/lib/dvc"),
+        ("/var/lib/docker-dvc", "/var/lib/docker-dvc"),
+        ("/library/dvc", "/library/dvc"),
+        ("/home/jo/dvc", "/home/jo/dvc"),
+    ],
+)
+def test_any_other_directory_is_taken(value: str, directory: str) -> None:
+    """By one spelling, so that it makes one release."""
+    assert Settings(dvc_remote=value).dvc_directory == directory
 
 
 def rendered(settings: Settings) -> dict[str, str]:
