@@ -13,6 +13,7 @@ from .canary import INSPECT, singing
 from .checkout import Checkout
 from .command import Finished
 from .containers import containers, ids
+from .gated import current_release
 from .machine import Machine
 from .secret import CONFIGURATION
 from .test_refusals import matching
@@ -69,8 +70,10 @@ def deploy(
     return machine.pyinfra("deploy.py", *given, *arguments, checkout=checkout.path, env=none | env)
 
 
-def transferred(api: Airflow) -> None:
+def transferred(machine: Machine, api: Airflow) -> None:
     """Run the DAG; what comes back is what was sent."""
+    # A run of the release before would ask for the remote of that release.
+    api.wait_for_release(current_release(machine))
     run_id = api.run("remote")
     assert api.state("remote", run_id) == "success"
     pulled = api.get(f"dags/remote/dagRuns/{run_id}/taskInstances/pull/xcomEntries/return_value")
@@ -82,7 +85,7 @@ def test_a_directory_of_the_host(machine: Machine, checkout: Checkout) -> None:
     done = deploy(machine, checkout, {"dvc_remote": "/srv/dvc/flights"})
     assert done.returncode == 0, done.stdout + done.stderr
     with airflow(machine) as api:
-        transferred(api)
+        transferred(machine, api)
     uid = machine.run("id --user").stdout.strip()
     assert machine.sudo("stat --format '%u %a' /srv/dvc/flights").stdout == f"{uid} 750\n"
     assert len(machine.sudo("find /srv/dvc/flights/files -type f").stdout.splitlines()) == 1
@@ -121,7 +124,7 @@ def test_a_bucket(machine: Machine, checkout: Checkout, served: Bucket) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     with airflow(machine) as api:
-        transferred(api)
+        transferred(machine, api)
         assert len(served.objects()) == 1
 
         # A colleague who has no keys deploys: they stay.
@@ -135,7 +138,7 @@ def test_a_bucket(machine: Machine, checkout: Checkout, served: Bucket) -> None:
         said += done.stdout + done.stderr
         assert done.returncode == 0, said
         assert ids(machine) == running
-        transferred(api)
+        transferred(machine, api)
 
     canaries = {
         f"{pair} {name}": value
