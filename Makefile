@@ -11,15 +11,15 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # uv reads no pip configuration: it is told the index that pip would ask, and trusts the CAs the system trusts.
 UV_INSTALL = index=$$($(BIN)/python -m pip config list | sed -nE "s/^(global|install|:env:)\.index-url='(.+)'$$/\2/p" | tail -n 1); \
 	UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV) \
-	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --requirement
+	env $${index:+UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install --quiet --require-hashes --build-constraint requirements/installer.txt --requirement
 
-# Ansible, which the bench compares with, has an environment of its own.
+# Ansible and pandas, which the bench compares with, have an environment of their own.
 PEERS := .venv-peers
 
 # The packages of what `make test-vm` runs.
 VM_PACKAGES := qemu-system-x86 qemu-utils e2fsprogs mmdebstrap debian-archive-keyring apt-cacher-ng openssh-client
 
-.PHONY: help venv deploy test unit e2e test-vm lint lock bench clean
+.PHONY: help venv deploy test unit integration e2e test-vm lint lock bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,7 +51,7 @@ venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
 deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
 	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local
 
-test: lint unit e2e ## all that CI runs
+test: lint unit integration e2e ## all that CI runs
 
 lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	@$(BIN)/ruff check --quiet .
@@ -65,13 +65,16 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	  cat $$parts "$$script" | $(BIN)/shellcheck --exclude SC2034,SC2154,SC2329 - || {
 	    echo "in $$script, lines counted from the top of" $$parts >&2; exit 1; }
 	done
-	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/postgres/docker-entrypoint.sh \
+	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/airflow/healthcheck files/airflow/workspace files/postgres/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/airflow/Dockerfile
 	$(BIN)/yamllint --strict dvc.yaml params.yaml bench/peers/ansible/playbook.yml examples
 
 unit: $(VENV)/.dev ## run the tests that need no machine
 	@$(BIN)/pytest tests/unit --numprocesses 2
+
+integration: $(VENV)/.dev ## run the pipelines by DVC and by Airflow, without a stack
+	@$(BIN)/pytest tests/integration --numprocesses 2
 
 e2e: $(VENV)/.dev ## run the tests that deploy to disposable machines, and to this one
 	@$(BIN)/pytest tests/e2e --numprocesses 2 --durations 25
@@ -95,12 +98,12 @@ test-vm: $(VENV)/.dev ## deploy to a booted virtual machine; slow where there is
 # Here VENV is another one, in UV_INSTALL as well; BIN stays, so that the uv that is there does it.
 $(PEERS)/.ready: private VENV := $(PEERS)
 $(PEERS)/.ready: $(BIN)/uv bench/peers/requirements.txt
-	@echo "Installing Ansible into $(PEERS)"
+	@echo "Installing Ansible and pandas into $(PEERS)"
 	$(PYTHON) -m venv --without-pip --clear $(PEERS)
 	$(UV_INSTALL) bench/peers/requirements.txt
 	touch $@
 
-bench: $(VENV)/.dev $(PEERS)/.ready ## measure what docs/performance.md states, beside Ansible doing the same
+bench: $(VENV)/.dev $(PEERS)/.ready ## measure what docs/performance.md states, beside Ansible and pandas doing the same
 	@$(BIN)/python -m bench.figures $(ONLY)
 
 lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
@@ -108,7 +111,7 @@ lock: $(BIN)/uv ## resolve requirements/*.txt anew from pyproject.toml
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }
 	lock --group dev --output-file requirements/dev.txt pyproject.toml
 	lock --constraint requirements/dev.txt --output-file requirements/deploy.txt pyproject.toml
-	for group in image installer; do
+	for group in airflow image installer; do
 	  lock --constraint requirements/dev.txt --group $$group --output-file requirements/$$group.txt
 	done
 	lock --constraint requirements/dev.txt --group peers --output-file bench/peers/requirements.txt

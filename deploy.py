@@ -19,6 +19,7 @@ from deploy import (
     package,
     preflight,
     project,
+    remote,
     security_update,
     stack,
     status,
@@ -37,6 +38,7 @@ engine.install()
 engine.live_restore()
 credentials.ensure()
 certificate.ensure()
+remote.ensure()
 
 # A complete release, beside the running one
 base_image.ensure()
@@ -52,5 +54,6 @@ stack.start()
 # Room for the next one
 project.prune()
 image.prune()
+remote.prune()
 lock.leave()
 status.show()

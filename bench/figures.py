@@ -9,11 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import requests
 
-from bench import edit, gap, hosts, redeploy
+from bench import edit, gap, hosts, orchestration, pipelines, redeploy
 from bench.measure import note, seconds, table
 from bench.target import Target
 from tests.e2e.caches import caches
@@ -51,18 +52,24 @@ SECTIONS: dict[str, Callable[[Target], None]] = {
     "edit": edit.measure,
     "rollback": edit.measure_rollback,
     "gap": gap.measure,
+    "orchestration": orchestration.measure,
 }
+# These run on this machine, and deploy nothing.
+HERE: dict[str, Callable[[], None]] = {"pipelines": pipelines.measure}
 
 
 def main() -> int:
     """Make a machine, deploy to it, measure, destroy it; return how many sections could not be measured."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all of them by default")
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(HERE | SECTIONS)}; all by default")
     # Told to end, it cleans up as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    chosen = parser.parse_args().sections or list(SECTIONS)
-    if unknown := set(chosen) - SECTIONS.keys():
+    chosen = parser.parse_args().sections or [*HERE, *SECTIONS]
+    if unknown := set(chosen) - HERE.keys() - SECTIONS.keys():
         parser.error(f"there is no section {', '.join(unknown)}")
+    missed = sum(not measured(name, section) for name, section in HERE.items() if name in chosen)
+    if not SECTIONS.keys() & set(chosen):
+        return missed
     with tempfile.TemporaryDirectory() as directory, caches() as found:
         machine = Machine("bench", "trixie", Path(directory) / "machine")
         try:
@@ -73,15 +80,19 @@ def main() -> int:
                 [("first, on a fresh Debian 13, packages in a local cache", f"{first:.0f}")],
             )
             target = Target(machine)
-            return sum(not measured(name, target) for name in SECTIONS if name in chosen)
+            return missed + sum(
+                not measured(name, partial(section, target))
+                for name, section in SECTIONS.items()
+                if name in chosen
+            )
         finally:
             machine.destroy()
 
 
-def measured(name: str, target: Target) -> bool:
+def measured(name: str, section: Callable[[], None]) -> bool:
     """Measure a section; where that fails, say so and go on to the next."""
     try:
-        SECTIONS[name](target)
+        section()
     except FAULTS as fault:
         note(f"{name}: not measured, because {fault}")
         return False

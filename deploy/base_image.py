@@ -32,10 +32,10 @@ class Recipe:
 # A number at the end of a name rises when the image is made in another way.
 RECIPES = {
     "python:3.13-slim-trixie": Recipe(
-        "flights-mlops-python:3.13-trixie-debian-packages",
+        "flights-mlops-python:3.13-trixie-debian-packages-2",
         "python",
         "trixie",
-        "python3.13,python3.13-venv,python3-venv,ca-certificates",
+        "python3.13,python3.13-venv,python3-venv,ca-certificates,libgomp1",
     ),
     "postgres:13": Recipe(
         "flights-mlops-postgres:13-bullseye-debian-packages-2",

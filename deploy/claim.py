@@ -11,8 +11,7 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from deploy.configuration import ROOT
-from deploy.release import PROJECT_PATHS
+from deploy.checkout import Checkout
 
 # One for each run of pyinfra: the lock is that of a run, not of a person.
 TOKEN = uuid.uuid4().hex
@@ -64,13 +63,13 @@ def owner() -> str:
 
 
 @cache
-def commit() -> str:
-    """Return the commit of this checkout and the first line of its message; ``-`` where there is none.
+def commit(project: Checkout) -> str:
+    """Return the commit of a checkout and the first line of its message; ``-`` where there is none.
 
     Its hash ends with a ``+`` where the project was edited since.
     """
-    found, _, subject = _git("log", "-1", "--abbrev=12", "--format=%h %s").partition(" ")
-    edited = bool(_git("status", "--porcelain", "--untracked-files=no", "--", *PROJECT_PATHS))
+    found, _, subject = _git(project.root, "log", "-1", "--abbrev=12", "--format=%h %s").partition(" ")
+    edited = bool(_git(project.root, "status", "--porcelain", "--untracked-files=no", "--", *project.paths))
     return one_line(f"{found}{'+' * edited} {subject}") if found else "-"
 
 
@@ -79,7 +78,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
     return done.stdout.strip()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from deploy import release, template
+from deploy import checkout, release, template
 from deploy.release import File
 from deploy.settings import Settings
 
@@ -23,7 +23,7 @@ IMAGE = "flights-mlops-airflow"
 # MiB that the host and the other services keep: idle, they take about half of it.
 OTHERS_MEMORY = 1536
 
-TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env")
+TEMPLATES = ("airflow/docker-compose.yaml", "airflow/.env", "airflow/dvc.config")
 # Only with a domain.
 PROXY_TEMPLATE = "airflow/Caddyfile"
 # What Caddy alone can read: a certificate that was given, and those that it has asked for or made.
@@ -35,13 +35,15 @@ CADDY_UID = 50001
 IMAGE_SOURCES = {
     "airflow/check-dags": "files/airflow/check-dags",
     "airflow/Dockerfile": "files/airflow/Dockerfile",
+    "airflow/Dockerfile.dockerignore": "files/airflow/Dockerfile.dockerignore",
     "airflow/healthcheck": "files/airflow/healthcheck",
     "airflow/initialise": "files/airflow/initialise",
     "airflow/installer.txt": "requirements/installer.txt",
     "airflow/release_bundle.py": "files/airflow/release_bundle.py",
     "airflow/set-password": "files/airflow/set-password",
-    "airflow/requirements.txt": "requirements/image.txt",
+    "airflow/workspace": "files/airflow/workspace",
 }
+LOCK = "airflow/requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Release:
 
 
 def image_sources(root: Path = ROOT) -> tuple[File, ...]:
-    """Return the files that the Airflow image is built from, the project's own code excepted."""
+    """Return the files that the Airflow image of any project is built from, its locks excepted."""
     return tuple(release.read(root, source, name) for name, source in IMAGE_SOURCES.items())
 
 
@@ -119,19 +121,16 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
 def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Release:
     """Put a release together: project, image sources and rendered configuration.
 
-    Raises ``ValueError``, one sentence, where the project or a template is not as it must be.
+    Raises ``ValueError``, a sentence a line, where the project or a template is not as it must be.
     """
-    sources = image_sources(root)
+    found = checkout.chosen(settings, root)
+    lock = release.read(root, found.lock, LOCK)
+    project, requirements = found.read(lock.content.decode())
+    sources = (*image_sources(root), lock, *requirements)
     if settings.image_source == "registry" and settings.airflow_image:
         tag = release.pulled_tag(settings.airflow_image)
     else:
         tag = release.image_tag(sources, placement.python_image)
     image = f"{IMAGE}:{tag}"
-    project = release.tracked_files(root)
-    if lacking := release.missing(project):
-        raise ValueError(
-            f"{root} has no {', no '.join(lacking)} that git tracks; "
-            f"a project needs {', '.join(release.REQUIRED_PATHS)}."
-        )
     files = (*project, *sources, *render(settings, placement, image, root))
     return Release(release.identity(files), image, files)

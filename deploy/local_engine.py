@@ -29,6 +29,8 @@ REPOSITORY = "flights-mlops-shipped"
 KEPT = 5
 # Of BuildKit's output, the steps and what they print; as in deploy/scripts/image.sh.
 SHOWN = re.compile(r"#\d+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ (?! *[+-] ))")
+# What the Dockerfile says where requirements do not go together.
+REFUSED = re.compile(r"#\d+ [0-9.]+ refused: ")
 OTHERWISE = "or set image_source to build or registry"
 # Hosts are deployed to at once, and an image is built once.
 ONCE = Lock()
@@ -114,22 +116,19 @@ def build(new: Release, python_image: str, settings: Settings, say: Callable[[st
                     (Path(work) / secret).write_text(content)  # in a directory of this user alone
                 # The files of the release and not of the checkout: with the same modes on any machine.
                 (Path(work) / "context").write_bytes(release.archive(new.files))
-                if not _built(name, python_image, Path(work), say):
-                    raise ValueError(
-                        f"{new.image} could not be built on this machine; the last lines of the build are "
-                        f"above. If it lacks {python_image}: pyinfra @local deploy.base_image.ensure"
-                    )
+                _build(new.image, name, python_image, Path(work), say)
             _prune()
     return name
 
 
-def _built(name: str, python_image: str, work: Path, say: Callable[[str], None]) -> bool:
+def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[str], None]) -> None:
     command = [
         "docker", "build", "--progress=plain", f"--tag={name}", "--file=airflow/Dockerfile",
         f"--build-arg=PYTHON_IMAGE={python_image}",
         f"--secret=id=ca,src={work / 'ca'}", f"--secret=id=index,src={work / 'index'}", "-",
     ]  # fmt: skip
     last: deque[str] = deque(maxlen=30)
+    refused = ""
     with (work / "context").open("rb") as context, subprocess.Popen(  # noqa: S603 - the user's docker
         command,
         stdin=context,
@@ -141,12 +140,19 @@ def _built(name: str, python_image: str, work: Path, say: Callable[[str], None])
     ) as building:  # fmt: skip
         for line in building.stdout or ():
             last.append(line.rstrip())
+            if REFUSED.match(line):  # much may follow it
+                refused = REFUSED.sub("", line.rstrip())
             if SHOWN.match(line):
                 say(line.rstrip())
     if building.returncode:
         for line in last:
             say(line)
-    return not building.returncode
+        if refused:
+            raise ValueError(f"{refused}; the reason is above.")
+        raise ValueError(
+            f"{image} could not be built on this machine; the last lines of the build are "
+            f"above. If it lacks {python_image}: pyinfra @local deploy.base_image.ensure"
+        )
 
 
 def authorities() -> str:

@@ -150,13 +150,18 @@ class Look(FactBase[Machine]):
     """The fact that one command gathers."""
 
     def command(
-        self, ui_port: int = 8080, keep_releases: int = 5, guarded: str = "no", ports: tuple[int, ...] = ()
+        self,
+        ui_port: int = 8080,
+        keep_releases: int = 5,
+        guarded: str = "no",
+        remote: str = "",
+        ports: tuple[int, ...] = (),
     ) -> StringCommand:
         """Return the command, which asks who holds ``ui_port`` and the ``ports`` of a proxy.
 
-        What needs releases it asks if there are more than ``keep_releases``; what guards the host if "yes".
+        What needs releases it asks if there are more than ``keep_releases``, what guards if "yes".
         """
-        return script.command("look", *map(str, (ui_port, keep_releases, guarded, *ports)))
+        return script.command("look", *map(str, (ui_port, keep_releases, guarded, remote, *ports)))
 
     @staticmethod
     def default() -> Machine:
@@ -180,6 +185,7 @@ def look() -> Machine:
             "ui_port": settings.ui_port,
             "keep_releases": settings.keep_releases,
             "ports": settings.public_ports,
+            "remote": settings.dvc_directory,
             "guarded": "yes" if script.is_remote(host) else "no",
         }
         try:

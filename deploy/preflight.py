@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_image, certificate, claim, egress, engine, local_engine, project
+from deploy import base_image, certificate, claim, egress, engine, local_engine, project, remote
 from deploy.inventory import of_host
 from deploy.machine import Machine, look
 from deploy.script import is_remote
@@ -37,6 +37,7 @@ def check() -> None:
             faults += [f"{host.name}: {fault}" for fault in guard_faults(machine, settings)]
         faults += [f"{host.name}: {fault}" for fault in lock_faults(machine)]
         faults += [f"{host.name}: {fault}" for fault in domain_faults(machine, settings)]
+        faults += [f"{host.name}: {fault}" for fault in remote.faults(settings, machine)]
     except DeployError as fault:  # it cannot be looked at
         machine = Machine()
         faults.append(str(fault))

@@ -18,7 +18,7 @@ from deploy.script import Run
 from deploy.settings import Settings, limits
 from deploy.step import deploy, operation
 
-STATE_DIRECTORIES = ("data", "models", "logs")
+STATE_DIRECTORIES = ("data", "models", "logs", "workspace")
 # What tasks write and print is theirs: other users of the host have no part in it.
 STATE_MODE = "750"
 LATEST = f"{configuration.IMAGE}:latest"

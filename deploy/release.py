@@ -13,9 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# What of a checkout makes up the flights project; the deploy tool's own code is no part of it.
-PROJECT_PATHS = ("src", "dags", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore")
-REQUIRED_PATHS = ("src", "dags", "dvc.yaml")
 # Two characters more than hexadecimal digits, because pyinfra's command line reads 123e4567 as a number.
 ID_DIGITS = 12
 
@@ -31,16 +28,16 @@ class File:
     """Whether ``content`` is the target of a symbolic link."""
 
 
-def tracked_files(root: Path) -> tuple[File, ...]:
-    """Return the project's files below ``root`` that git tracks, as they are in the working tree.
+def tracked_files(root: Path, *paths: str) -> tuple[File, ...]:
+    """Return the files of ``paths`` below ``root`` that git tracks, as they are in the working tree.
 
-    Uncommitted edits are included, deleted files are not. Raises ``ValueError`` with a sentence where
-    ``root`` is not a git checkout.
+    Those of submodules are among them. Uncommitted edits are included, deleted files are not.
+    Raises ``ValueError`` with a sentence where ``root`` is not a git checkout.
     """
     if shutil.which("git") is None:
         raise ValueError("git, which tells what belongs to the project, is not installed here; install it.")
     listed = subprocess.run(  # noqa: S603 - a fixed command
-        ["git", "-C", str(root), "ls-files", "-z", "--", *PROJECT_PATHS],  # noqa: S607 - the user's git
+        ["git", "-C", str(root), "ls-files", "-z", "--recurse-submodules", "--", *paths],  # noqa: S607 - the user's git
         capture_output=True,
         check=False,
     )
@@ -59,6 +56,10 @@ def _read(root: Path, name: str) -> File:
     path = root / name
     if path.is_symlink():
         return File(name, os.fsencode(path.readlink()), is_link=True)
+    if path.is_dir():
+        raise ValueError(
+            f"{path}, a submodule, is not checked out; git submodule update --init brings its files."
+        )
     return read(root, name, name)
 
 
@@ -76,10 +77,10 @@ def read(root: Path, source: str, name: str) -> File:
         ) from error
 
 
-def missing(files: Iterable[File]) -> list[str]:
-    """Return those of the paths a project must have that none of ``files`` is or lies below."""
+def missing(files: Iterable[File], required: Iterable[str]) -> list[str]:
+    """Return those of the ``required`` paths that none of ``files`` is or lies below."""
     tops = {file.path.split("/", 1)[0] for file in files}
-    return [path for path in REQUIRED_PATHS if path not in tops]
+    return [path for path in required if path not in tops]
 
 
 def digest(files: Iterable[File]) -> str:

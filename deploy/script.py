@@ -17,7 +17,8 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
-from deploy import claim, summary
+from deploy import checkout, claim, summary
+from deploy.configuration import ROOT
 from deploy.inventory import of_host
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _claims(host: Host) -> tuple[str, ...]:
         claim.TOKEN,
         claim.client(),
         claim.owner(),
-        claim.commit(),
+        claim.commit(checkout.chosen(settings, ROOT)),
         claim.one_line(settings.message) or "no message",
         host.connector_data.get(DEAD, ""),
         host.connector_data.get(CLAIMED, ""),

@@ -8,29 +8,36 @@ from typing import Annotated, Literal
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from deploy.value import airflow_options, host_name, image_name
+from deploy.value import airflow_options, host_name, image_name, remote_storage
 
 Seconds = int
 ImageName = Annotated[str, AfterValidator(image_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Of these, a fault repeats nothing: output ends up in logs.
-MAY_HOLD_A_PASSWORD = frozenset({"airflow_env", "debian_mirror", "proxy", "python_index_url"})
+MAY_HOLD_A_PASSWORD = frozenset(
+    {"airflow_env", "debian_mirror", "dvc_endpoint", "dvc_remote", "proxy", "python_index_url"}
+)
 
 
 class Settings(BaseModel):
     """What an inventory may say of a host. Frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project_path: str | None = None
+    """Git checkout here of another project to deploy, a directory; by default this repository's own."""
+
+    project_environment: Literal["shared", "separate"] = "shared"
+    """Where the image has that project's requirements: beside Airflow's packages, or in /opt/project."""
+
+    dvc_remote: Annotated[str, AfterValidator(remote_storage)] | None = None
+    """DVC remote of the tasks: s3://bucket/path, or a directory on the host, made if it is not there."""
+
+    dvc_endpoint: str | None = Field(None, pattern=r"^https?://[^\s@'\"#,$]+$")
+    """URL of the S3-compatible server that has the bucket of dvc_remote; by default Amazon's."""
 
     ui_port: Port = 8080
     """Port of the UI and API on the host's loopback address."""
@@ -156,6 +163,16 @@ class Settings(BaseModel):
         if value == "registry" and info.data.get("airflow_image", "") is None:
             raise ValueError("should go with airflow_image, which names the image to pull")
         return value
+
+    @property
+    def dvc_bucket(self) -> bool:
+        """Whether the DVC remote is a bucket, which takes credentials."""
+        return (self.dvc_remote or "").startswith("s3://")
+
+    @property
+    def dvc_directory(self) -> str:
+        """The DVC remote where it is a directory on the host, else nothing."""
+        return "" if self.dvc_bucket else self.dvc_remote or ""
 
     @property
     def public_ports(self) -> tuple[int, ...]:

@@ -39,7 +39,8 @@ class Input:
     def readlines(self) -> list[str]:
         """Return the lines. Asked just before they are written: by then pyinfra may have a password."""
         first = password(self.host, self.arguments)
-        rest = [self.rest] if isinstance(self.rest, str) else list(self.rest or ())
+        # Not even a line end of no text: what reads nothing may have ended by then, and writing would fail.
+        rest = [self.rest] if self.rest and isinstance(self.rest, str) else list(self.rest or ())
         return [first, *rest] if first else rest
 
 

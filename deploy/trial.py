@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, cast
 
+from paramiko import SSHException
 from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.output import echo
@@ -82,7 +83,7 @@ def unreachable(host: Host, connector_arguments: Any, *, by_key: bool) -> str:
     arguments = {**connector_arguments, "_sudo": needs_sudo(host), "_stdin": "", "_timeout": ANSWER_SECONDS}
     try:
         answered, _ = second.run_shell_command(StringCommand("true"), **arguments)
-    except TimeoutError:
+    except (OSError, SSHException):  # a time that is up is one of the former
         answered = False
     finally:
         if second.client is not None:

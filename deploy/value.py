@@ -25,6 +25,13 @@ OWNED_BY_THE_STACK = frozenset(
     }
 )
 
+# What is the system's or the stack's own: a directory that tasks may write to is neither below nor above it.
+NOT_FOR_TASKS = (
+    *("app", "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root", "run"),
+    *("sbin", "sys", "tmp", "usr", "var/backups/flights-mlops", "var/lib/containerd", "var/lib/docker"),
+    *("var/lib/flights-mlops", "var/run"),
+)
+
 
 def airflow_options(value: dict[str, str]) -> dict[str, str]:
     """Return options of Airflow's own configuration, unless one is the stack's or none of Airflow's."""
@@ -36,6 +43,25 @@ def airflow_options(value: dict[str, str]) -> dict[str, str]:
         if {name, option} & OWNED_BY_THE_STACK:
             raise ValueError(f"{name} is set by the stack itself")
     return value
+
+
+def remote_storage(value: str) -> str:
+    """Return a bucket without credentials, or a directory of the host with which tasks harm nobody else."""
+    # What could mean something else to compose or to DVC's configuration as well is in neither.
+    if not re.fullmatch(r"s3://[^\s'\"#,$@:]+|/[^\s'\"#,$:]+", value):
+        raise ValueError(
+            "should be s3://bucket/path, with no credentials in it, or the absolute path of a directory"
+        )
+    if value.startswith("s3://"):
+        return value
+    path = [part for part in value.split("/") if part not in {"", "."}]
+    if len(path) <= 1 or ".." in path:
+        raise ValueError("should be a directory two or more levels below /, such as /srv/dvc")
+    for taken in NOT_FOR_TASKS:
+        other = taken.split("/")
+        if path[: len(other)] == other or other[: len(path)] == path:
+            raise ValueError(f"should be a directory apart from /{taken}, which is not for tasks to write to")
+    return "/" + "/".join(path)
 
 
 def host_name(value: str) -> str:

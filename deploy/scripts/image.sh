@@ -39,6 +39,8 @@ if [ "$presence" = missing ]; then
   BUILD_CONTEXT=$root docker compose --progress plain -f "$root/airflow/docker-compose.yaml" build airflow-webserver 2>&1 |
     tee "$log" | sed --unbuffered -nE '/^#[0-9]+ [0-9.]+  [+-] /d; /^#[0-9]+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ )/p' || {
     tail -n 30 "$log"
+    refused=$(sed -nE 's/^#[0-9]+ [0-9.]+ refused: //p' "$log" | tail -n 1)
+    [ -z "$refused" ] || fail "$refused; the reason is above. What runs on $here was not touched."
     fail "$image could not be built on $here; the last lines of the build are above. What runs was not touched."
   }
 fi

@@ -2,12 +2,12 @@
 # Prints what the host looks like, a "key value..." line each; changes nothing.
 # Uses: common lock stack boot proxy
 # Arguments: the UI's port; how many releases are kept; whether the host itself is looked after, "yes" or "no"; the
-# ports that a proxy needs on all addresses.
+# directory that is DVC's remote, if any; the ports that a proxy needs on all addresses.
 # It must work on a machine that has nothing yet, so each part is skipped where its tool is missing.
 set -u
 exec 2>/dev/null
-port=$1 keep=$2 guarded=$3
-shift 3
+port=$1 keep=$2 guarded=$3 remote=$4
+shift 4
 
 system() {
   (
@@ -75,14 +75,38 @@ images() {
   docker images --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '<none>'
 }
 
+# Whether tasks can write to the directory $remote: from within, because they have it mounted, whoever may pass what is
+# above it; as the user id of deploy/machine.py, which need not have a name here, and the group of compose's `user:`.
+remote_directory() {
+  local uid path=$remote
+  until [ -e "${path:-/}" ] || [ -L "$path" ]; do path=${path%/*}; done
+  if [ ! -d "${path:-/}" ]; then
+    printf 'remote.obstacle %s\n' "$path"
+  elif [ "$path" = "$remote" ]; then
+    uid=$(stat -c '%u' "$state/data")
+    [ "${uid:-0}" != 0 ] || uid=${SUDO_UID:-$(id -u)}
+    [ "$uid" != 0 ] || uid=50000
+    if (cd "$remote" && setpriv --reuid "$uid" --regid 0 --clear-groups test -r . -a -w . -a -x .); then
+      printf 'remote.directory open\n'
+    else
+      printf 'remote.directory closed\n'
+    fi
+  fi
+}
+
 files() {
   local path
-  for path in "$state"/{data,models,logs,caddy} "$configuration"/{secrets,tls}; do
+  for path in "$state"/{data,models,logs,workspace,caddy} "$configuration"/{secrets,tls}; do
     [ ! -d "$path" ] || printf 'directory %s %s\n' "${path##*/}" "$(stat -c '%u %a' "$path")"
   done
   for path in "$configuration"/secrets/*; do
     [ ! -f "$path" ] || printf 'secret %s %s\n' "${path##*/}" "$(stat -c '%u %a %s' "$path")"
   done
+  [ ! -f "$configuration/secrets/aws_credentials" ] ||
+    printf 'remote.credentials %s\n' "$(sha256sum <"$configuration/secrets/aws_credentials" | cut -c 1-5)"
+  [ ! -s "$configuration/secrets/aws_credentials" ] || ! grep -qs '^ *url = s3://' "$project"/releases/r-*/airflow/dvc.config ||
+    printf 'remote.bucket named\n'
+  [ -z "$remote" ] || remote_directory
   [ ! -d "$configuration/rotation" ] || printf 'rotation unfinished\n'
   [ "$(<"$configuration/secrets/admin_password")" != airflow ] || printf 'login known\n'
   # A certificate that came after the bundle is not in it.

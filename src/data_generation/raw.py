@@ -24,7 +24,7 @@ def origin_path(data: Path) -> Path:
     return data / "raw" / "flights.origin.json"
 
 
-def take_or_generate(data: Path, rows: int, seed: int) -> Path:
+def take_or_generate(data: Path, *, rows: int, seed: int) -> Path:
     """Make sure that `data` has a raw file, and return its path.
 
     A file that was not generated here, or was edited since, is taken as it is, whatever is in it. One that
@@ -57,7 +57,12 @@ def _is_ours(data: Path) -> bool:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    params = load_params("raw")
+    configure_logging()
+    try:
+        params = load_params("raw", take_or_generate)
+    except (ValueError, OSError) as error:
+        log.error("raw: %s", error)  # noqa: TRY400 - one sentence for the user, not where it was raised
+        return 1
     parser = argparse.ArgumentParser(
         description="Generate data/raw/flights.csv, unless somebody put one there."
     )
@@ -65,9 +70,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=params["rows"], help="even; default: %(default)s")
     parser.add_argument("--seed", type=int, default=params["seed"], help="default: %(default)s")
     args = parser.parse_args()
-    configure_logging()
     try:
-        take_or_generate(args.data_dir, args.rows, args.seed)
+        take_or_generate(args.data_dir, rows=args.rows, seed=args.seed)
     except (ValueError, OSError) as error:
         log.error("raw: %s", error)  # noqa: TRY400 - one sentence for the user, not where it was raised
         return 1

@@ -1,10 +1,16 @@
-"""Where a file goes that a stage refuses, and what is said about it."""
+"""Where a file goes that a stage refuses, and the rows that it leaves out; and what is said about them."""
 
-import hashlib
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from src.shared.utils import atomic_path
+
+# How many of the rows that break a rule a report shows.
+SHOWN_ROWS = 5
+# Which rows are counted in a CSV file.
+IN_FILE = "without the header"
 
 
 class Fault(NamedTuple):
@@ -17,37 +23,60 @@ class Fault(NamedTuple):
     rule: str
     column: str | None = None
     row_count: int = 0
-    rows: tuple[tuple[int, tuple[str | None, ...]], ...] = ()
+    rows: tuple[tuple[int, tuple[object, ...]], ...] = ()
     detail: str = ""
 
     def __str__(self) -> str:
-        """Return the fault in a few words: `price: non_negative in 3 rows`, `utf8: byte 17 is 0xff`."""
+        """Return the fault in a few words: `price: non_negative in 3 rows`."""
+        named = ": ".join(part for part in (self.column, self.rule) if part)
         if self.row_count:
-            return f"{self.column}: {self.rule} in {self.row_count} row{'s' * (self.row_count > 1)}"
-        return ": ".join(part for part in (self.column, self.rule, self.detail) if part)
+            named += f" in {self.row_count} row{'s' * (self.row_count > 1)}"
+        return named + (", " if self.row_count else ": ") * bool(self.detail) + self.detail
 
 
-def put(data: Path, name: str, content: bytes, faults: list[Fault]) -> Path:
+def put(  # noqa: PLR0913 - the file, and what is said of it
+    data: Path, stage: str, source: Path, digest: str, faults: list[Fault], *, counted: str
+) -> Path:
     """Leave a copy of a refused file and a report.txt in a directory below `data`/quarantine; return it.
+
+    `counted` says which rows the faults count, such as "without the header".
 
     Its name ends with the file's hash: the same file is kept once, however often it is refused. The file
     itself stays where it was, for whoever put it there to mend.
     """
-    digest = hashlib.sha256(content).hexdigest()
-    directory = data / "quarantine" / f"{Path(name).stem}-{digest[:12]}"
-    with atomic_path(directory / name) as temporary:
-        temporary.write_bytes(content)
-    with atomic_path(directory / "report.txt") as temporary:
-        temporary.write_text(_report(name, digest, faults), encoding="utf-8")
-    return directory
+    directory = data / "quarantine" / f"{stage}-{source.stem}-{digest[:12]}"
+    with atomic_path(directory / source.name) as temporary:
+        shutil.copyfile(source, temporary)
+    said = f"{source.name}, sha256 {digest}, was refused by {stage}."
+    return _with_report(directory, said, faults, counted)
 
 
-def _report(name: str, digest: str, faults: list[Fault]) -> str:
-    """Return the report: a line for each fault, and below it the first rows that have it."""
-    lines = [f"{name}, sha256 {digest}, was refused. Rows are counted from 1, without the header.", ""]
+def set_aside(  # noqa: PLR0913, PLR0917 - the file, its rows and what is said of them
+    data: Path, stage: str, source: Path, digest: str, rows: IO[bytes], faults: list[Fault]
+) -> Path:
+    """Leave the rows of a file that went on without them, as rows.csv, with a report.txt; return where."""
+    directory = data / "quarantine" / f"{stage}-{source.stem}-{digest[:12]}-rows"
+    with atomic_path(directory / "rows.csv") as temporary, temporary.open("wb") as copy:
+        rows.seek(0)
+        shutil.copyfileobj(rows, copy)
+    said = f"{source.name}, sha256 {digest}, went on from {stage} without the rows in rows.csv."
+    return _with_report(directory, said, faults, IN_FILE)
+
+
+def described(faults: Iterable[Fault]) -> list[dict[str, object]]:
+    """Return faults as a stage's JSON report has them."""
+    return [{"rule": f.rule, "column": f.column, "rows": f.row_count, "detail": f.detail} for f in faults]
+
+
+def _with_report(directory: Path, said: str, faults: list[Fault], counted: str) -> Path:
+    """Write the report, a line for each fault and below it the first rows that have it."""
+    lines = [f"{said} Rows are counted from 1, {counted}.", ""]
     for fault in faults:
         lines.append(str(fault))
         lines += [
-            f"  row {place}: {','.join('' if v is None else v for v in row)}" for place, row in fault.rows
+            f"  row {place}: {','.join('' if v is None else str(v) for v in row)}"
+            for place, row in fault.rows
         ]
-    return "\n".join(lines) + "\n"
+    with atomic_path(directory / "report.txt") as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return directory

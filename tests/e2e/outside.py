@@ -1,6 +1,7 @@
 """A machine as others see it that are no part of it: scanned over a network of its own, IPv4 and IPv6."""
 
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from .command import run, until
 from .machine import Machine
 
 # Of a private range, and none that Docker gives a network by itself: the engine on the machine has those.
-SUBNETS = ("fd00:f11e::/64", "10.213.77.0/24")
+# Another one in each of the processes that the tests are shared out to.
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SUBNETS = (f"fd00:f11e:{PROCESS}::/64", f"10.213.{77 + PROCESS}.0/24")
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def test_a_person_sees_the_successful_run(trixie: Machine, tmp_path: Path) -> No
     FLIGHTS_SCREENSHOT=1 keeps the picture for the README.
     """
     with airflow(trixie) as api:
-        password, run = api.password, api.run("flights_bronze")
+        password, run = api.password, api.run("flights_pipeline", limit=600)
     picture = tmp_path / "ui.png"
     if os.environ.get("FLIGHTS_SCREENSHOT"):
         picture = ROOT / "docs/images/ui.png"
@@ -45,9 +45,9 @@ def test_a_person_sees_the_successful_run(trixie: Machine, tmp_path: Path) -> No
     with browser(trixie) as page:
         log_in(page, password)
         page.get_by_role("link", name="Dags", exact=True).first.click()
-        page.get_by_role("link", name="flights_bronze").first.click()
-        expect(page).to_have_url(re.compile("/dags/flights_bronze"))
-        page.goto(f"http://localhost:8080/dags/flights_bronze/runs/{run}")
+        page.get_by_role("link", name="flights_pipeline").first.click()
+        expect(page).to_have_url(re.compile("/dags/flights_pipeline"))
+        page.goto(f"http://localhost:8080/dags/flights_pipeline/runs/{run}")
         expect(page.get_by_text("Success", exact=True).first).to_be_visible()
         page.screenshot(path=picture)
     assert picture.stat().st_size > 10_000

@@ -53,7 +53,7 @@ def test_the_pipeline_runs_and_leaves_its_rows(host: Host, run_id: str) -> None:
     table = pl.read_parquet(io.BytesIO(host.fetch(f"{STATE}/data/bronze/flights.parquet")))
     assert table.height == ROWS
     assert set(table["flightType"].unique()) == {"firstClass", "economic", "premium"}
-    assert json.loads(host.fetch(f"{STATE}/data/reports/bronze.json"))
+    assert json.loads(host.fetch(f"{STATE}/data/reports/bronze/flights.json"))
 
 
 def test_the_run_is_in_the_database(host: Host, run_id: str) -> None:

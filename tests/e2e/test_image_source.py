@@ -22,7 +22,7 @@ from .proxy import Proxy, proxy, with_tls
 from .running import begun
 
 PASSWORD = "canary-of-the-proxy"  # noqa: S105 - made up, and looked for in all that is said
-PYTHON = "flights-mlops-python:3.13-trixie-debian-packages"
+PYTHON = "flights-mlops-python:3.13-trixie-debian-packages-2"
 DIRECT = "timeout 5 bash -c '</dev/tcp/{}/80'"
 # What a deploy asks of the Docker here has no answer.
 NO_ENGINE_HERE = {"DOCKER_HOST": "unix:///run/there-is-none.sock"}

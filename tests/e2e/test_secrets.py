@@ -20,7 +20,7 @@ from .secret import secrets_of
 # Every way to make pyinfra talk.
 LOUD = ("-vvv", "--debug", "--diff")
 WAYS = (("-v", "--diff"), ("-vv", "--json"), LOUD, ("--dry", "--diff", "-v"), ("--dry", "--json"))
-PYTHON = "flights-mlops-python:3.13-trixie-debian-packages"
+PYTHON = "flights-mlops-python:3.13-trixie-debian-packages-2"
 # Fails in a process that has every secret at hand, with what Airflow and SQLAlchemy print of that.
 FAILING_QUERY = """\
 #!/opt/venv/bin/python3

@@ -153,12 +153,19 @@ def test_the_tool_and_the_project_know_nothing_of_each_other() -> None:
 
 
 def test_what_only_computes_imports_no_pyinfra() -> None:
-    """release.py stands alone; configuration.py builds on it, on Jinja, and on what a setting is."""
+    """release.py stands alone; configuration.py builds on it, on the checkout, and on what a setting is."""
     assert packages(ROOT / "deploy/release.py") <= sys.stdlib_module_names
-    for name in ("configuration", "template"):
-        assert "pyinfra" not in packages(ROOT / f"deploy/{name}.py")
-    own = {name for name in imported(ROOT / "deploy/configuration.py") if name.startswith("deploy.")}
-    assert own <= {"deploy.release", "deploy.release.File", "deploy.settings.Settings", "deploy.template"}
+    for module in ("configuration", "checkout", "requirement", "template"):
+        assert "pyinfra" not in packages(ROOT / f"deploy/{module}.py")
+        own = {name for name in imported(ROOT / f"deploy/{module}.py") if name.startswith("deploy.")}
+        assert own <= {
+            "deploy.checkout",
+            "deploy.release",
+            "deploy.release.File",
+            "deploy.requirement",
+            "deploy.settings.Settings",
+            "deploy.template",
+        }
     loaded = "import sys, deploy.release; print([name for name in sys.modules if 'pyinfra' in name])"
     done = subprocess.run(
         [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True

@@ -12,6 +12,9 @@ import pytest
 from pyinfra.api import Host
 
 from deploy import claim, script
+from deploy.checkout import chosen
+from deploy.configuration import ROOT
+from deploy.settings import Settings
 
 Checkout = Callable[..., Path]
 # What another deploy from this machine says of itself; then it goes on until its input ends.
@@ -22,9 +25,8 @@ DEPLOY = "import sys; from deploy import claim; print(claim.client(), flush=True
 def other() -> Iterator["subprocess.Popen[str]"]:
     """Have a process like that of another deploy."""
     command = [sys.executable, "-c", DEPLOY]
-    root = Path(claim.ROOT)
     with subprocess.Popen(
-        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
 
@@ -54,20 +56,16 @@ def test_of_another_machines_processes_nothing_is_known(client: str) -> None:
     assert not claim.is_gone(client)
 
 
-def commit(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def commit(root: Path) -> str:
     """Return what a deploy from that checkout says of its commit."""
-    monkeypatch.setattr(claim, "ROOT", root)
     claim.commit.cache_clear()
-    try:
-        return claim.commit()
-    finally:
-        claim.commit.cache_clear()
+    return claim.commit(chosen(Settings(), root))
 
 
-def test_the_commit_is_named_with_its_subject(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commit_is_named_with_its_subject(checkout: Checkout) -> None:
     """As many digits as git would need for any repository, and one line."""
     root = checkout()
-    assert re.fullmatch(r"[0-9a-f]{12} A project", commit(root, monkeypatch))
+    assert re.fullmatch(r"[0-9a-f]{12} A project", commit(root))
 
 
 @pytest.mark.parametrize(
@@ -83,14 +81,13 @@ def test_the_commit_is_named_with_its_subject(checkout: Checkout, monkeypatch: p
 )
 def test_an_edited_project_is_not_its_commit(
     checkout: Checkout,
-    monkeypatch: pytest.MonkeyPatch,
     edit: str,
     differs: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     """A plus says so, where a file of the release is another: one that git does not know is none of it."""
     root = checkout()
     subprocess.run(["sh", "-ec", edit], cwd=root, check=True)
-    found = commit(root, monkeypatch)
+    found = commit(root)
     assert re.fullmatch(r"[0-9a-f]{12}(\+?) A project", found), found
     assert ("+" in found) is differs
 
@@ -98,9 +95,9 @@ def test_an_edited_project_is_not_its_commit(
 def test_where_there_is_no_commit_there_is_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout without one, and none at all."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert commit(tmp_path, monkeypatch) == "-"
+    assert commit(tmp_path) == "-"
     subprocess.run(["git", "-C", tmp_path, "init", "--quiet"], check=True)
-    assert commit(tmp_path, monkeypatch) == "-"
+    assert commit(tmp_path) == "-"
 
 
 def test_a_line_is_one_line() -> None:
@@ -119,7 +116,7 @@ def test_what_a_deploy_says_of_itself_is_in_the_order_of_the_script(local: Host)
         claim.TOKEN,
         claim.client(),
         claim.owner(),
-        claim.commit(),
+        claim.commit(chosen(Settings(), ROOT)),
         "first line",
         "0a1b2c",
         "claimed",

@@ -7,6 +7,7 @@ import pytest
 from pyinfra.api import Host
 
 from deploy import local_engine
+from deploy.configuration import Release
 from deploy.settings import Settings
 
 
@@ -64,3 +65,31 @@ def test_this_machine_sends_nothing_to_itself(local: Host) -> None:
     """It has one engine, which builds."""
     assert local.name == "@local"
     assert local_engine.source(Settings(image_source="ship")) == "build"
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (
+            "#9 12.3 refused: the requirements do not fit",
+            r"^the requirements do not fit; the reason is above\.$",
+        ),
+        ("#9 12.3 error: no route", r"^image:i-1 could not be built .* deploy\.base_image\.ensure$"),
+    ],
+)
+def test_a_build_that_fails_says_why(path: Path, last: str, said: str) -> None:
+    """What the Dockerfile gives as the reason is the sentence; else, where to look."""
+    client(path, f'[ "$1" != build ] || {{ /bin/cat >/dev/null; echo "{last}"; echo "#9 ERROR"; exit 1; }}')
+    lines: list[str] = []
+    with pytest.raises(ValueError, match=said):
+        local_engine.build(Release("r-1", "image:i-1", ()), "python:3.13", Settings(), lines.append)
+    assert last in lines
+
+
+def test_the_reason_is_found_however_much_follows_it(path: Path) -> None:
+    """BuildKit prints the end of what ran beside the step, and the step itself, after its output."""
+    tail = "for line in 1 2 3 4 5; do for more in 1 2 3 4 5 6 7 8 9; do echo '#8 CANCELED'; done; done"
+    said = "#9 12.3 refused: the requirements do not fit"
+    client(path, f'[ "$1" != build ] || {{ /bin/cat >/dev/null; echo "{said}"; {tail}; exit 1; }}')
+    with pytest.raises(ValueError, match=r"^the requirements do not fit; the reason is above\.$"):
+        local_engine.build(Release("r-1", "image:i-1", ()), "python:3.13", Settings(), lambda _: None)

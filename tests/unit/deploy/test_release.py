@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy import configuration
+from deploy.checkout import OWN_LOCK, OWN_PATHS, OWN_REQUIRED
 from deploy.configuration import Placement
 from deploy.release import File, archive, identity, image_tag, missing, pulled_tag, tracked_files
 from deploy.settings import Settings
@@ -20,7 +21,7 @@ Checkout = Callable[..., Path]
 
 def id_of(root: Path) -> str:
     """Return the id of the project in a checkout."""
-    return identity(tracked_files(root))
+    return identity(tracked_files(root, *OWN_PATHS))
 
 
 def test_same_tree_same_id(checkout: Checkout) -> None:
@@ -65,7 +66,7 @@ def test_other_parts_of_the_repository_are_no_part(checkout: Checkout) -> None:
     before = id_of(root)
     (root / "README.md").write_text("# Another")
     assert id_of(root) == before
-    assert "README.md" not in [file.path for file in tracked_files(root)]
+    assert "README.md" not in [file.path for file in tracked_files(root, *OWN_PATHS)]
 
 
 def test_uncommitted_edits_are_included(checkout: Checkout) -> None:
@@ -74,7 +75,7 @@ def test_uncommitted_edits_are_included(checkout: Checkout) -> None:
     before = id_of(root)
     (root / "dags/flights.py").write_text("import dags\n")
     assert id_of(root) != before
-    assert b"import dags\n" in [file.content for file in tracked_files(root)]
+    assert b"import dags\n" in [file.content for file in tracked_files(root, *OWN_PATHS)]
     (root / "dags/flights.py").write_text("import src\n")
     assert id_of(root) == before
 
@@ -122,7 +123,7 @@ def test_a_link_is_where_it_points(checkout: Checkout) -> None:
         root = checkout()
         (root / "dags/link.py").symlink_to(target)
         subprocess.run(["git", "-C", root, "add", "dags/link.py"], check=True)
-        assert File("dags/link.py", target.encode(), is_link=True) in tracked_files(root)
+        assert File("dags/link.py", target.encode(), is_link=True) in tracked_files(root, *OWN_PATHS)
         ids.append(id_of(root))
     root = checkout(**{"dags/link.py": "flights.py"})
     assert len({*ids, id_of(root), id_of(checkout())}) == 4
@@ -142,9 +143,10 @@ def test_a_directory_that_is_no_checkout(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_missing_names_what_a_project_lacks() -> None:
     """By the names of its paths; a file of a longer name does not count."""
-    assert missing([File("src/a.py", b""), File("dags/a.py", b""), File("dvc.yaml", b"")]) == []
-    assert missing([File("src/a.py", b""), File("dvc.yaml.bak", b"")]) == ["dags", "dvc.yaml"]
-    assert missing([]) == ["src", "dags", "dvc.yaml"]
+    required = ("src", "dags", "dvc.yaml")
+    assert missing([File("src/a.py", b""), File("dags/a.py", b""), File("dvc.yaml", b"")], required) == []
+    assert missing([File("src/a.py", b""), File("dvc.yaml.bak", b"")], required) == ["dags", "dvc.yaml"]
+    assert missing([], required) == [*required]
 
 
 def test_order_is_no_part_of_the_id() -> None:
@@ -166,8 +168,8 @@ def test_archive_is_the_same_bytes_anywhere(checkout: Checkout) -> None:
     for path in second.rglob("*.py"):
         path.chmod(0o600)
         os.utime(path, (0, 0))
-    packed = archive(tracked_files(first))
-    assert packed == archive(tracked_files(second))
+    packed = archive(tracked_files(first, *OWN_PATHS))
+    assert packed == archive(tracked_files(second, *OWN_PATHS))
     # gzip's own header has a time as well.
     assert packed[4:8] == bytes(4)
 
@@ -178,7 +180,7 @@ def test_archive_unpacks_to_the_same_tree(checkout: Checkout, tmp_path: Path) ->
     (root / "src/pipelines/bronze.py").chmod(0o755)
     (root / "dags/link.py").symlink_to("flights.py")
     subprocess.run(["git", "-C", root, "add", "--all"], check=True)
-    files = tracked_files(root)
+    files = tracked_files(root, *OWN_PATHS)
 
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
@@ -187,7 +189,7 @@ def test_archive_unpacks_to_the_same_tree(checkout: Checkout, tmp_path: Path) ->
     )
     subprocess.run(["git", "-C", unpacked, "init", "--quiet"], check=True)
     subprocess.run(["git", "-C", unpacked, "add", "--all"], check=True)
-    assert tracked_files(unpacked) == files
+    assert tracked_files(unpacked, *OWN_PATHS) == files
 
 
 def test_archive_names_no_owner() -> None:
@@ -204,7 +206,7 @@ def whole(checkout: Checkout) -> Path:
     root = checkout()
     for name in ("files/airflow", "templates"):
         shutil.copytree(configuration.ROOT / name, root / name)
-    for name in configuration.IMAGE_SOURCES.values():
+    for name in (*configuration.IMAGE_SOURCES.values(), OWN_LOCK):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(configuration.ROOT / name, root / name)
     subprocess.run(["git", "-C", root, "add", "--all"], check=True)
@@ -228,6 +230,7 @@ def test_a_release_is_project_image_sources_and_configuration(whole: Path) -> No
         "dags/flights.py",
         "dvc.yaml",
         "airflow/Dockerfile",
+        "airflow/Dockerfile.dockerignore",
         "airflow/requirements.txt",
         "airflow/docker-compose.yaml",
         "airflow/.env",
@@ -249,13 +252,20 @@ def test_a_change_of_the_project_needs_no_build(whole: Path) -> None:
     assert built(whole).image == before.image
 
 
-@pytest.mark.parametrize("name", configuration.IMAGE_SOURCES.values())
+@pytest.mark.parametrize("name", [*configuration.IMAGE_SOURCES.values(), OWN_LOCK])
 def test_a_change_of_an_image_source_is_another_image(whole: Path, name: str) -> None:
     """Lock files, Dockerfile and what it copies: a byte of any is another tag, and so another release."""
     before = built(whole)
     (whole / name).write_bytes((whole / name).read_bytes() + b"\n")
     assert built(whole).image != before.image
     assert built(whole).id != before.id
+
+
+def test_nothing_is_kept_from_the_build() -> None:
+    """The file that BuildKit reads before a project's own .dockerignore names nothing, and is not empty."""
+    lines = (configuration.ROOT / "files/airflow/Dockerfile.dockerignore").read_text().splitlines()
+    assert lines
+    assert [line for line in lines if not line.startswith("#")] == []
 
 
 def test_another_base_image_is_another_image(whole: Path) -> None:
@@ -280,7 +290,7 @@ def test_a_checkout_that_lacks_a_part_is_refused(whole: Path) -> None:
 
 def test_this_repository_is_a_whole_project() -> None:
     """What the checks ask of a project, the project of this repository has."""
-    assert missing(tracked_files(configuration.ROOT)) == []
+    assert missing(tracked_files(configuration.ROOT, *OWN_PATHS), OWN_REQUIRED) == []
     found = configuration.build(Settings(), Placement(1000, "python:3.13", "postgres:13", 4096))
     for file in found.files:
         if file.path in (
@@ -306,7 +316,7 @@ def test_a_file_in_conflict_is_there_once(checkout: Checkout) -> None:
     sides = "".join(f"100644 {blob} {side}\tdags/flights.py\n" for side in (1, 2, 3))
     subprocess.run(["git", "-C", root, "rm", "--cached", "--quiet", "dags/flights.py"], check=True)
     subprocess.run(["git", "-C", root, "update-index", "--index-info"], input=sides, text=True, check=True)
-    assert [file.path for file in tracked_files(root)].count("dags/flights.py") == 1
+    assert [file.path for file in tracked_files(root, *OWN_PATHS)].count("dags/flights.py") == 1
 
 
 def test_a_directory_in_a_files_place_is_no_crash(checkout: Checkout) -> None:
@@ -315,7 +325,7 @@ def test_a_directory_in_a_files_place_is_no_crash(checkout: Checkout) -> None:
     (root / "src/pipelines/bronze.py").unlink()
     (root / "src/pipelines/bronze.py").mkdir()
     try:
-        paths = [file.path for file in tracked_files(root)]
+        paths = [file.path for file in tracked_files(root, *OWN_PATHS)]
     except ValueError:
         return  # a sentence about it would do as well
     assert "src/pipelines/bronze.py" not in paths

@@ -82,6 +82,7 @@ def test_the_command_gets_its_own_input(tmp_path: Path, rest: Any) -> None:
 def test_a_password_that_pyinfra_asked_for_is_taken() -> None:
     """It asks when the first try has failed, and then tries the same command again."""
     connector = SimpleNamespace(host=SimpleNamespace(connector_data={}))
+    assert sudo.Input(connector, {"_stdin": ""}).readlines() == []
     given = sudo.Input(connector, {"_stdin": "text"})
     assert given.readlines() == ["text"]
     connector.host.connector_data["prompted_sudo_password"] = PASSWORD

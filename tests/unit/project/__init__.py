@@ -1,1 +1,1 @@
-"""The flights project itself: its data, its stages, and how DVC and Airflow run them."""
+"""The flights project itself: its data and its stages."""

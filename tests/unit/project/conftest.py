@@ -30,7 +30,7 @@ def command(tmp_path: Path, data: Path) -> Command:
         env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         return subprocess.run(
             [sys.executable, ROOT / script, *arguments],
-            env=env | {"FLIGHTS_DATA_DIR": str(data)},
+            env=env | {"FLIGHTS_DATA_DIR": str(data), "FLIGHTS_MODELS_DIR": str(data.with_name("models"))},
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -50,7 +50,17 @@ def raw(data: Path) -> Path:
     return path
 
 
+def put(path: Path, column: str, value: str, row: int = 3) -> None:
+    """Write a value into one row, counted from 1, of a raw file."""
+    lines = path.read_text().splitlines()
+    fields = lines[row].split(",")
+    fields[lines[0].split(",").index(column)] = value
+    lines[row] = ",".join(fields)
+    path.write_text("\n".join(lines) + "\n")
+
+
 def project_environment() -> dict[str, str]:
     """Return an environment in which `python`, `dvc` and `airflow` are the ones these tests run with."""
-    env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "FLIGHTS_DATA_DIR"}}
+    own = {"PYTHONPATH", "FLIGHTS_DATA_DIR", "FLIGHTS_MODELS_DIR"}
+    env = {key: value for key, value in os.environ.items() if key not in own}
     return env | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

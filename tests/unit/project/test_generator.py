@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from src.data_generation import flights as flights_module
 from src.data_generation.flights import generate, write
 from src.data_generation.raw import take_or_generate
 
@@ -170,3 +171,18 @@ def test_somebodys_raw_file_is_left_alone(data: Path) -> None:
     raw.unlink()
     take_or_generate(data, rows=10, seed=1)
     assert raw.read_text() == generated
+
+
+def test_a_table_that_is_drawn_in_pieces_has_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trips are numbered on and start later and later, over as many days; the piece is no part of the law."""
+    whole = generate(20_000, seed=4)
+    monkeypatch.setattr(flights_module, "_DRAWN_AT_ONCE", 700)
+    pieces = generate(20_000, seed=4)
+    out = pieces.gather_every(2)
+    assert out["travelCode"].to_list() == list(range(10_000))
+    assert out["date"].is_sorted()
+    assert pieces["date"].min() == "2019-09-26"
+    assert pieces["date"].n_unique() == pytest.approx(whole["date"].n_unique(), abs=3)
+    assert pieces["userCode"].n_unique() == whole["userCode"].n_unique()
+    assert pieces["price"].mean() == pytest.approx(whole["price"].mean(), rel=0.02)
+    assert pieces.tail(2)["date"].max() >= "2023-07"

@@ -21,19 +21,19 @@ def write(machine: Path, name: str, content: Any) -> None:
 
 def test_a_machine_without_cloud_init_is_not_waited_for(run: Script) -> None:
     """Neither seen as at work, nor waited for."""
-    assert parse(run("look", "1", "5", "no").stdout.splitlines())["cloud-init"] == ""
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines())["cloud-init"] == ""
 
 
 def test_one_that_is_switched_off_is_not_waited_for(machine: Path, run: Script) -> None:
     """Its generator says so at each boot, and nothing of it runs then."""
     write(machine, "disabled", "")
-    assert parse(run("look", "1", "5", "no").stdout.splitlines())["cloud-init"] == ""
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines())["cloud-init"] == ""
 
 
 def test_at_work(machine: Path, run: Script) -> None:
     """It is seen, and after the time that it may take the deploy ends with what to do."""
     write(machine, "status.json", AT_WORK)
-    assert parse(run("look", "1", "5", "no").stdout.splitlines())["cloud-init"] == "running"
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines())["cloud-init"] == "running"
     done = run("cloud_init", "1")
     assert done.returncode == 1
     assert "Waiting for cloud-init (modules-final), 0 s of at most 1" in done.stdout
@@ -51,7 +51,7 @@ def test_at_its_end(machine: Path, run: Script, errors: list[str], said: str) ->
     """It is said how it ended, and the deploy goes on."""
     write(machine, "status.json", AT_WORK)
     write(machine, "result.json", {"v1": {"datasource": "DataSourceNoCloud", "errors": errors}})
-    assert parse(run("look", "1", "5", "no").stdout.splitlines())["cloud-init"] == ""
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines())["cloud-init"] == ""
     done = run("cloud_init", "1")
     assert done.returncode == 0
     assert all(error in done.stdout for error in errors)

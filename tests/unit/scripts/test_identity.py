@@ -69,7 +69,7 @@ def unpack(machine: Path) -> Unpack:
 
 def seen(run: Script) -> Machine:
     """Return the machine as it is seen."""
-    done = run("look", "1", "5", "no")
+    done = run("look", "1", "5", "no", "")
     assert done.stderr == ""
     return parse(done.stdout.splitlines())
 

@@ -216,7 +216,7 @@ def test_a_lock_is_seen_while_its_deploy_goes_on(run: Script, session: Begin) ->
     """One whose process has ended is none, and neither is one that was released."""
 
     def seen() -> Lock | None:
-        return parse(run("look", "1", "5", "no").stdout.splitlines()).lock
+        return parse(run("look", "1", "5", "no", "").stdout.splitlines()).lock
 
     assert seen() is None
     deploy, other = session(), session()
@@ -258,7 +258,7 @@ def test_a_message_of_several_lines_breaks_nothing(machine: Path, run: Script) -
     ((*_, kept),) = remembered(run, "record deployed r-1", message=message)
     assert kept == message
     assert lock(machine)[5] == message
-    seen = parse(run("look", "1", "5", "no").stdout.splitlines()).lock
+    seen = parse(run("look", "1", "5", "no", "").stdout.splitlines()).lock
     assert seen
     assert seen.message == message
 

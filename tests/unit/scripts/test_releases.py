@@ -85,7 +85,7 @@ def test_what_was_made_is_seen(run: Script, project: Path) -> None:  # noqa: ARG
     run("directories", "1234", "data", "models", "logs")
     run("credentials", "1234", "known")
     run("activate", "r-2", *LIMITS)
-    done = run("look", "1", "5", "no")
+    done = run("look", "1", "5", "no", "")
     seen = parse(done.stdout.splitlines())
     assert seen.uid == 1234
     assert seen["current"] == "r-2"
@@ -99,7 +99,7 @@ def test_what_was_made_is_seen(run: Script, project: Path) -> None:  # noqa: ARG
 
 def current(run: Script) -> str:
     """Return the current release, as a look at the host has it."""
-    return parse(run("look", "1", "5", "no").stdout.splitlines())["current"]
+    return parse(run("look", "1", "5", "no", "").stdout.splitlines())["current"]
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ def test_a_look_changes_nothing(run: Script, machine: Path, project: Path) -> No
         return {path: path.lstat().st_mtime_ns for path in paths}
 
     before = everything()
-    run("look", "1", "1", "no")
+    run("look", "1", "1", "no", "")
     assert everything() == before
     assert not (machine / "run/flights-mlops.lock").exists()
 
 
 def test_a_fresh_machine_is_seen_empty(run: Script) -> None:
     """No release, no secret, no directory, and no complaint."""
-    done = run("look", "1", "5", "no")
+    done = run("look", "1", "5", "no", "")
     assert (done.returncode, done.stderr) == (0, "")
     seen = parse(done.stdout.splitlines())
     assert (seen["current"], seen["migrated"], seen["volume"]) == ("", "", "")

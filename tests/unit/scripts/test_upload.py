@@ -41,12 +41,12 @@ def names(machine: Path) -> list[str]:
 def test_a_release_arrives_whole(run: Script, machine: Path, files: Files) -> None:
     """Readable by any user and owned by root, and what its name says."""
     done = run("upload", identity(files), stdin=sent(files))
-    assert (done.returncode, done.stdout) == (0, f"Release {identity(files)} is complete: 4 files\n")
+    assert (done.returncode, done.stdout) == (0, f"Release {identity(files)} is complete: 5 files\n")
     assert names(machine) == [identity(files)]
     for path in (machine / "opt/flights-mlops").rglob("*"):
         status = path.stat()
         assert (status.st_uid, status.st_mode & 0o77) in {(0, 0o44), (0, 0o55)}, path
-    assert parse(run("look", "1", "5", "no").stdout.splitlines()).changed == frozenset()
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines()).changed == frozenset()
 
 
 def test_one_that_was_changed_is_replaced_whole(run: Script, machine: Path, files: Files) -> None:
@@ -55,11 +55,11 @@ def test_one_that_was_changed_is_replaced_whole(run: Script, machine: Path, file
     root = machine / "opt/flights-mlops/releases" / identity(files)
     (root / "dags/flights.py").write_text("import sys\n")
     (root / "dags/more.py").write_text("")
-    assert parse(run("look", "1", "5", "no").stdout.splitlines()).changed == {identity(files)}
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines()).changed == {identity(files)}
     assert run("upload", identity(files), stdin=sent(files)).returncode == 0
     assert names(machine) == [identity(files)]
     assert not (root / "dags/more.py").exists()
-    assert parse(run("look", "1", "5", "no").stdout.splitlines()).changed == frozenset()
+    assert parse(run("look", "1", "5", "no", "").stdout.splitlines()).changed == frozenset()
 
 
 def test_one_that_arrives_in_part_gets_no_name(run: Script, machine: Path, files: Files) -> None:

@@ -1,0 +1,1 @@
+"""The flights project under the real DVC and Airflow, without a machine of its own."""
