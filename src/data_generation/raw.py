@@ -58,19 +58,15 @@ def _is_ours(data: Path) -> bool:
 def main() -> int:
     """Run the command; return its exit code."""
     configure_logging()
-    try:
-        params = load_params("raw", take_or_generate)
-    except (ValueError, OSError) as error:
-        log.error("raw: %s", error)  # noqa: TRY400 - one sentence for the user, not where it was raised
-        return 1
     parser = argparse.ArgumentParser(
         description="Generate data/raw/flights.csv, unless somebody put one there."
     )
     parser.add_argument("--data-dir", type=Path, default=data_dir(), help="default: %(default)s")
-    parser.add_argument("--rows", type=int, default=params["rows"], help="even; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=params["seed"], help="default: %(default)s")
-    args = parser.parse_args()
     try:
+        params = load_params("raw", take_or_generate)
+        parser.add_argument("--rows", type=int, default=params["rows"], help="even; default: %(default)s")
+        parser.add_argument("--seed", type=int, default=params["seed"], help="default: %(default)s")
+        args = parser.parse_args()
         take_or_generate(args.data_dir, rows=args.rows, seed=args.seed)
     except (ValueError, OSError) as error:
         log.error("raw: %s", error)  # noqa: TRY400 - one sentence for the user, not where it was raised

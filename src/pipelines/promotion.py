@@ -16,7 +16,7 @@ if not __package__:  # run by its path: Python then looks for `src` beside this 
 
 from src.pipelines import evaluation
 from src.pipelines.stage import command, existing, table_path
-from src.shared.utils import locked, models_dir, sha256_of, write_json
+from src.shared.utils import locked, models_dir, scratch_directory, sha256_of, write_json
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,8 @@ def _kept(candidate: Path, models: Path) -> Path:
         ("price", sha256_of(candidate / "model.txt")[:12], sha256_of(candidate / "encoding.json")[:6])
     )
     if not kept.exists():
-        copy = models / f".{kept.name}.{secrets.token_hex(4)}.tmp"
-        try:
-            shutil.copytree(candidate, copy)
-            copy.rename(kept)
-        finally:
-            shutil.rmtree(copy, ignore_errors=True)
+        with scratch_directory(kept) as scratch:
+            shutil.copytree(candidate, scratch / "model").rename(kept)
     return kept
 
 
