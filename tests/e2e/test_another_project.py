@@ -10,9 +10,10 @@ import pytest
 from .airflow import Airflow, airflow
 from .command import ROOT, run
 from .containers import health
+from .gated import current_release
 from .machine import Machine
 from .test_refusals import matching
-from .test_rollback import back, current
+from .test_rollback import back
 
 # Airflow has a later one, which does not go with it.
 CONFLICTING = "24.2"
@@ -96,12 +97,12 @@ def chosen(project: Path, environment: str = "separate") -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def api(machine: Machine, project: Path) -> Iterator[Airflow]:
     """Deploy the project in the place of the flights; they are back after the tests."""
-    before = current(machine)
+    before = current_release(machine)
     machine.deploy(*chosen(project))
     with airflow(machine) as found:
         yield found
     back(machine)
-    assert current(machine) == before
+    assert current_release(machine) == before
     assert set(health(machine).values()) == {"healthy"}
 
 
@@ -122,7 +123,7 @@ def test_its_dag_runs(api: Airflow) -> None:
 
 def test_it_is_the_only_project(machine: Machine, api: Airflow) -> None:
     """The DAGs of the flights are gone, and with the release nothing of this repository's code came."""
-    api.wait_for_release(current(machine))
+    api.wait_for_release(current_release(machine))
     assert [dag["dag_id"] for dag in api.get("dags")["dags"]] == ["another"]
     there = machine.run("cd /opt/flights-mlops/current && find . -type f -printf '%P\\n'").stdout.splitlines()
     assert {name for name in there if not name.startswith("airflow/")} == PROJECT.keys()
@@ -135,28 +136,28 @@ def test_a_second_deploy_of_it_changes_nothing(machine: Machine, api: Airflow, p
     assert (totals["success"], totals["error"]) == (0, 0), done.stdout
     assert api.get("importErrors")["import_errors"] == []
     history = machine.pyinfra("deploy.status.history", *chosen(project))
-    assert re.search(rf"{current(machine)}.*Say good day", history.stdout + history.stderr)
+    assert re.search(rf"{current_release(machine)}.*Say good day", history.stdout + history.stderr)
 
 
 def test_a_conflict_is_refused_before_anything_is_changed(
     machine: Machine, api: Airflow, project: Path
 ) -> None:
     """The line names the file, both versions and the way out."""
-    before = current(machine)
+    before = current_release(machine)
     done = machine.pyinfra("deploy.py", *chosen(project, "shared"))
     assert done.returncode != 0
     said = (done.stdout + done.stderr).partition("--> Hosts:")[0].splitlines()
     words = (f"{project}/requirements.txt, line 1", CONFLICTING, "set project_environment to separate")
     assert len(matching(said, *words)) == 1, said
     assert api.get("version")
-    assert current(machine) == before
+    assert current_release(machine) == before
 
 
 def test_a_conflict_further_down_is_refused_by_the_build(
     machine: Machine, api: Airflow, project: Path
 ) -> None:
     """One sentence says so, of no other failure; what goes with Airflow is installed beside it."""
-    before = current(machine)
+    before = current_release(machine)
     reasons = {
         NEEDS_A_CONFLICTING_ONE: "set project_environment to separate",
         OF_ANOTHER_FILE: "could not be built",
@@ -177,4 +178,4 @@ def test_a_conflict_further_down_is_refused_by_the_build(
     finally:
         git(project, "checkout", "--quiet", "requirements.txt")
     assert api.get("version")
-    assert current(machine) == before
+    assert current_release(machine) == before

@@ -17,7 +17,6 @@ from .gated import current_release
 from .machine import Machine
 from .secret import CONFIGURATION
 from .test_refusals import matching
-from .test_rollback import current
 
 LOUD = ("-vvv", "--debug", "--diff")
 KEPT = f"{CONFIGURATION}/secrets/aws_credentials"
@@ -162,7 +161,8 @@ def test_what_no_release_needs_goes(machine: Machine, checkout: Checkout) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
     assert machine.sudo(f"cat {KEPT}").stdout.startswith("[default]\n")
     with airflow(machine) as api:
-        api.wait_for_release(current(machine))  # runs of that one need the one with the bucket no more
+        # Runs of that one need the one with the bucket no more.
+        api.wait_for_release(current_release(machine))
     machine.deploy("--data", "keep_releases=1")
     assert machine.sudo(f"test -e {KEPT}", check=False).returncode == 1
     assert machine.sudo("find /srv/dvc/flights/files -type f").stdout

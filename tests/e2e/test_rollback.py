@@ -13,6 +13,7 @@ from .command import ROOT, run, until
 from .conftest import MakeMachine
 from .containers import containers, health, ids
 from .database import revision
+from .gated import current_release
 from .machine import Machine
 from .test_second_deploy import files
 
@@ -37,11 +38,6 @@ def edition() -> None:
 
 edition()
 '''
-
-
-def current(machine: Machine) -> str:
-    """Return the release that the link to the current one points to."""
-    return machine.run("basename $(readlink /opt/flights-mlops/current)").stdout.strip()
 
 
 def back(machine: Machine, *arguments: str) -> None:
@@ -82,21 +78,21 @@ def test_there_and_back_after_an_edited_dag(machine: Machine, checkout: Checkout
     """Without a name it is the release before: in seconds, without a restart. Twice goes forth."""
     checkout.write("dags/edition.py", DAG.format(edition="first"))
     machine.deploy(checkout=checkout.path)
-    first = current(machine)
+    first = current_release(machine)
     checkout.write("dags/edition.py", DAG.format(edition="second"))
     machine.deploy(checkout=checkout.path)
-    second, running = current(machine), ids(machine)
+    second, running = current_release(machine), ids(machine)
     with airflow(machine) as api:
         assert edition(api, second) == "second"
 
         start = time.monotonic()
         back(machine)
         assert time.monotonic() - start < 30
-        assert current(machine) == first
+        assert current_release(machine) == first
         assert edition(api, first) == "first"
 
         back(machine)
-        assert current(machine) == second
+        assert current_release(machine) == second
         assert edition(api, second) == "second"
     assert ids(machine) == running
 
@@ -116,7 +112,7 @@ def images(machine: Machine) -> set[str]:
 
 def test_code_image_and_setting_go_back_together(machine: Machine, checkout: Checkout) -> None:
     """By name, after a deploy that changed all three; the database's container stays."""
-    release, image, database = current(machine), images(machine), ids(machine)["postgres-airflow"]
+    release, image, database = current_release(machine), images(machine), ids(machine)["postgres-airflow"]
     assert len(image) == 1
     checkout.append("files/airflow/Dockerfile", "\nRUN : another image\n")
     checkout.write("dags/edition.py", DAG.format(edition="first"))
@@ -126,7 +122,7 @@ def test_code_image_and_setting_go_back_together(machine: Machine, checkout: Che
     assert images(machine) != image
 
     back(machine, f"release={release}")
-    assert current(machine) == release
+    assert current_release(machine) == release
     assert images(machine) == image
     assert parallelism(machine) == "8"
     assert set(health(machine).values()) == {"healthy"}
@@ -138,7 +134,7 @@ def test_code_image_and_setting_go_back_together(machine: Machine, checkout: Che
 def test_a_release_that_is_not_there(machine: Machine, checkout: Checkout) -> None:
     """The line names those that are there."""
     checkout.write("dags/edition.py", DAG.format(edition="first"))
-    other = current(machine)
+    other = current_release(machine)
     machine.deploy(checkout=checkout.path)
     said = refused(machine, "release=r-nonsense")
     assert [line for line in said.splitlines() if "r-nonsense" in line and other in line]
@@ -146,7 +142,7 @@ def test_a_release_that_is_not_there(machine: Machine, checkout: Checkout) -> No
 
 def test_a_release_that_was_edited_on_the_host(machine: Machine, checkout: Checkout) -> None:
     """What it says is no longer what it is: the line names it."""
-    edited = current(machine)
+    edited = current_release(machine)
     path = f"{RELEASES}/{edited}/dags/flights_bronze.py"
     checkout.write("dags/edition.py", DAG.format(edition="first"))
     machine.deploy(checkout=checkout.path)
@@ -194,14 +190,14 @@ def version(machine: Machine) -> str:
 
 def test_back_over_a_migration(older: Machine) -> None:
     """An Airflow upgrade is dumped for; a rollback over it is refused with the way out, which works."""
-    release, tables = current(older), revision(older)
+    release, tables = current_release(older), revision(older)
     assert version(older).startswith("3.2.")
     with airflow(older) as api:
         past = api.run("flights_bronze")
         assert api.state("flights_bronze", past) == "success"
 
     older.deploy()
-    upgraded = current(older)
+    upgraded = current_release(older)
     assert version(older).startswith("3.3.")
     assert revision(older) != tables
     (dump,) = older.sudo(f"ls {BACKUPS}").stdout.split()
@@ -212,13 +208,13 @@ def test_back_over_a_migration(older: Machine) -> None:
     for arguments in ([], [f"release={release}"]):
         said = refused(older, *arguments)
         assert [line for line in said.splitlines() if "deploy.database.restore" in line and dump in line]
-    assert current(older) == upgraded
+    assert current_release(older) == upgraded
 
     done = older.pyinfra("deploy.database.restore", f"dump={dump}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert revision(older) == tables
     back(older, f"release={release}")
-    assert current(older) == release
+    assert current_release(older) == release
     assert version(older).startswith("3.2.")
     assert set(health(older).values()) == {"healthy"}
     with airflow(older) as api:
