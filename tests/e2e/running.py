@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .command import ROOT, Finished, until
@@ -23,14 +23,15 @@ class Running:
         return self.output.read_text(errors="replace")
 
     def wait_for(self, words: str, *, limit: float = 300) -> None:
-        """Wait until it has said these words; an end before that is a failure."""
-        until(
-            f"the words {words!r}",
-            lambda: words in self.said or self.process.poll() is not None,
-            limit=limit,
-            every=0.05,
-        )
-        assert words in self.said, self.said
+        """Wait until it has said these words; an end before that is a failure, which shows what it said."""
+        with suppress(TimeoutError):
+            until(
+                f"the words {words!r}",
+                lambda: words in self.said or self.process.poll() is not None,
+                limit=limit,
+                every=0.05,
+            )
+        assert words in self.said, f"not within {limit:.0f} s:\n{self.said}"
 
     def kill(self) -> str:
         """End it as a machine does that loses its power; gives what it had said."""

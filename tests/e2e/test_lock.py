@@ -73,8 +73,8 @@ def held(machine: Machine, checkout: Checkout) -> Iterator[Running]:
     """Deploy, and be in the middle of that."""
     with begun(machine, "deploy.py", "--data", f"message={MESSAGE}", checkout=checkout.path) as deploy:
         deploy.wait_for(f"Starting operation: Project | {HELD_AT}")
-        # The step itself, and not only its announcement.
-        machine.sudo("timeout 30 sh -c 'until pgrep -f /check-dags; do sleep 0.1; done'")
+        # The step itself, and not only its announcement; the brackets keep `pgrep` from finding this command.
+        machine.sudo("timeout 60 sh -c 'until pgrep --full bin/[c]heck-dags; do sleep 0.1; done'")
         yield deploy
 
 
