@@ -44,11 +44,11 @@ class Airflow:
         answer.raise_for_status()
         return answer.json()
 
-    def wait_for_dag(self, dag: str, *, limit: float = 120) -> None:
+    def wait_for_dag(self, dag: str, *, limit: float = 300) -> None:
         """Wait until Airflow has found a DAG."""
         until(f"the DAG {dag}", lambda: self.get(f"dags/{dag}"), limit=limit)
 
-    def wait_for_release(self, release: str, *, limit: float = 120) -> None:
+    def wait_for_release(self, release: str, *, limit: float = 300) -> None:
         """Wait until the next run of every DAG will be one of a release."""
         until(
             f"the DAGs of {release}",
@@ -62,7 +62,7 @@ class Airflow:
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])
 
-    def wait_for_end(self, dag: str, run_id: str, *, limit: float = 180) -> str:
+    def wait_for_end(self, dag: str, run_id: str, *, limit: float = 600) -> str:
         """Wait until a run has ended, well or not; gives what became of it."""
         until(
             f"the end of {dag} {run_id}",
@@ -71,7 +71,7 @@ class Airflow:
         )
         return self.state(dag, run_id)
 
-    def run(self, dag: str, *, limit: float = 180) -> str:
+    def run(self, dag: str, *, limit: float = 600) -> str:
         """Trigger a DAG and wait until its run has ended, well or not; gives the run's id."""
         self.wait_for_dag(dag, limit=limit)
         run_id = self.trigger(dag)

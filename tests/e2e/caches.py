@@ -111,11 +111,15 @@ def serving(command: list[str], address: str, port: int, env: dict[str, str] | N
             command, env=os.environ | (env or {}), stdout=log, stderr=log, start_new_session=True
         )
     try:
-        until(f"{path.stem} answers", lambda: server.poll() is not None or answers(address, port), limit=120)
+        until(f"{path.stem} answers", lambda: server.poll() is not None or answers(address, port), limit=300)
         if server.poll() is not None:
             raise RuntimeError(f"{path.stem} ended:\n{path.read_text()}")
         yield
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=20)
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()

@@ -9,7 +9,7 @@ from typing import Any
 
 from .command import ROOT, Finished
 from .host import PYINFRA
-from .machine import Machine
+from .machine import UNSCHEDULED, Machine
 
 
 def reached(machine: Machine, **data: Any) -> tuple[str, dict[str, Any]]:
@@ -21,6 +21,7 @@ def reached(machine: Machine, **data: Any) -> tuple[str, dict[str, Any]]:
         "ssh_key": str(machine.directory / "id_ed25519"),
         "ssh_known_hosts_file": str(machine.directory / "known_hosts"),
         "ssh_strict_host_key_checking": "yes",
+        "airflow_env": UNSCHEDULED,
     }
     return machine.name, given | data
 
@@ -47,7 +48,7 @@ def pyinfra(
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=3600,
     )
 
 

@@ -103,7 +103,7 @@ class GatedRun:
 
     def wait_until_begun(self) -> None:
         """Wait until the first task is at its gate."""
-        until(f"the start of {self.id}", lambda: self.times_begun() > 0 and self.task("wait"), limit=90)
+        until(f"the start of {self.id}", lambda: self.times_begun() > 0 and self.task("wait"), limit=300)
         assert self.task("wait")["state"] == "running"
 
     def times_begun(self) -> int:

@@ -37,6 +37,9 @@ def not_to_be_had() -> list[str]:
 # Of the test run that a machine belongs to.
 LABEL = "flights-e2e.run"
 
+# The DAGs run when a test says so, and not also when it happens to be four in the morning.
+UNSCHEDULED = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false"}
+
 INVENTORY = """\
 vms = [
     (
@@ -48,6 +51,7 @@ vms = [
             "ssh_key": "{directory}/id_ed25519",
             "ssh_known_hosts_file": "{directory}/known_hosts",
             "ssh_strict_host_key_checking": "yes",
+            "airflow_env": {unscheduled},
         }},
     ),
 ]
@@ -90,7 +94,7 @@ class Machine(Host):
             f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM, *not_to_be_had(),
             *(f"--env={name}={value}" for name, value in given.items()), image(self.suite, caches.apt),
         ])  # fmt: skip
-        until(f"host keys of {self.name}", self.note_host_keys)
+        until(f"host keys of {self.name}", self.note_host_keys, limit=180)
         self.write_inventory(self.inventory)
         self.wait()
 
@@ -103,13 +107,19 @@ class Machine(Host):
 
     def write_inventory(self, path: Path, *, port: int | None = None, user: str = "debian") -> Path:
         """Write such an inventory, or one that names another port or user."""
-        text = INVENTORY.format(name=self.name, port=port or self.port, user=user, directory=self.directory)
+        text = INVENTORY.format(
+            name=self.name,
+            port=port or self.port,
+            user=user,
+            directory=self.directory,
+            unscheduled=UNSCHEDULED,
+        )
         path.write_text(text)
         return path
 
     def wait(self) -> None:
         """Wait until sshd answers and systemd has started all there is to start."""
-        until(f"{self.name} is up", lambda: self.run("systemctl is-system-running").stdout)
+        until(f"{self.name} is up", lambda: self.run("systemctl is-system-running").stdout, limit=300)
 
     def ssh(self, *options: str) -> list[str | Path]:
         """Return the ssh command that opens this machine."""

@@ -22,7 +22,7 @@ class Running:
         """All that it has printed up to now."""
         return self.output.read_text(errors="replace")
 
-    def wait_for(self, words: str, *, limit: float = 300) -> None:
+    def wait_for(self, words: str, *, limit: float = 900) -> None:
         """Wait until it has said these words; an end before that is a failure, which shows what it said."""
         with suppress(TimeoutError):
             until(
@@ -39,13 +39,13 @@ class Running:
         self.process.wait()
         return self.said
 
-    def succeed(self, *, limit: float = 300) -> str:
+    def succeed(self, *, limit: float = 900) -> str:
         """Wait for its own end, which has to be a good one; gives all it said."""
         done = self.end(limit=limit)
         assert done.returncode == 0, f"it failed:\n{done.stdout}"
         return self.said
 
-    def end(self, *, limit: float = 300) -> Finished:
+    def end(self, *, limit: float = 900) -> Finished:
         """Wait for its own end."""
         code = self.process.wait(limit)
         return Finished(self.process.args, code, self.said, "")

@@ -21,7 +21,7 @@ def test_the_three_compose_commands_work_by_hand(trixie: Machine) -> None:
     assert "exited with code 0" in said.stdout + said.stderr
     trixie.run(f"{COMPOSE} up -d")
 
-    until("every service is healthy", lambda: set(health(trixie).values()) == {"healthy"}, limit=240)
+    until("every service is healthy", lambda: set(health(trixie).values()) == {"healthy"}, limit=600)
     with airflow(trixie) as api:
         assert api.state("flights_bronze", api.run("flights_bronze")) == "success"
 

@@ -169,8 +169,8 @@ def test_a_connection_that_is_lost(good: Machine, other: Machine, tmp_path: Path
     other.sudo(HOLD_LOCK.format(seconds=600))
     with begun(other, "deploy.py", inventory=inventory) as running:
         running.wait_for("[other] Waiting for perl")
-        # The first of them is that of the tests.
-        other.sudo("kill $(pgrep --newest --full '^sshd-session: debian@notty')")
+        # The lock names the process of the deploy's own connection; the tests have one as well.
+        other.sudo("kill $(cut --fields=2 /run/flights-mlops.lock | cut --delimiter=: --fields=1)")
         done = running.end()
     other.sudo("systemctl stop first-boot")
     assert done.returncode == 1

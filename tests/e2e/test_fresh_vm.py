@@ -57,7 +57,7 @@ def test_a_wrong_sudo_password(vm: Machine, inventory: Path, verbosity: str) -> 
     """One sentence that names the host; nothing is changed, nothing hangs, and no password is shown."""
     before, start = everything(vm), time.monotonic()
     done = fleet.pyinfra(inventory, "deploy.py", verbosity, "--debug", password=WRONG)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 300
     assert sorted(everything(vm) ^ before) == []
     assert done.returncode == 1
     assert fleet.outcomes(done)["vm"].startswith("refused: sudo does not accept the password that was given")
@@ -146,5 +146,5 @@ def boot(vm: Machine, instance: str) -> None:
     """Boot it as a new instance, up to where cloud-init takes long."""
     vm.sudo(f"echo 'instance-id: {instance}' >{SEED}/meta-data")
     run(["docker", "restart", "--time=60", vm.container])
-    at_work = "grep modules-final /run/cloud-init/status.json && id deploy && pgrep sshd"
-    until("cloud-init", lambda: run(["docker", "exec", vm.container, "sh", "-c", at_work]).stdout)
+    at_work = r"grep '\"stage\": \"modules-final\"' /run/cloud-init/status.json && id deploy && pgrep sshd"
+    until("cloud-init", lambda: run(["docker", "exec", vm.container, "sh", "-c", at_work]).stdout, limit=300)

@@ -170,9 +170,11 @@ def test_a_cut_connection_leaves_nothing(site: Site) -> None:
     with begun(machine, "deploy.image.build") as going_on:
         going_on.wait_for("Sending flights-mlops-airflow")
         machine.sudo("pkill -STOP dockerd")
-        machine.sudo("pkill -KILL -u debian sshd-session || pkill -KILL -u debian sshd", check=False)
-        done = going_on.end()
-    machine.sudo("pkill -CONT dockerd")
+        try:
+            machine.sudo("pkill -KILL -u debian sshd-session || pkill -KILL -u debian sshd", check=False)
+            done = going_on.end()
+        finally:
+            machine.sudo("pkill -CONT dockerd")
     assert done.returncode != 0
     assert "the connection to small was lost; run it again to go on" in done.stdout, done.stdout
     until("the end of what was cut", lambda: machine.sudo("! pgrep --full '[d]ocker load'").returncode == 0)

@@ -115,7 +115,7 @@ def test_a_drain_that_was_cut_short_is_taken_up(machine: Machine, clone: Path, a
     with gated_run(machine, api) as run:
         cut_a_drain_short(machine, clone, setting)
         # It schedules nothing any more, and so it says after a while that it is not well.
-        until("the scheduler's word", lambda: health(machine)["airflow-scheduler"] == "unhealthy", limit=150)
+        until("the scheduler's word", lambda: health(machine)["airflow-scheduler"] == "unhealthy", limit=300)
         with begun(machine, "deploy.py", *setting, checkout=clone) as deploy:
             deploy.wait_for("Waiting for 1 task to finish")
             run.open_gate()

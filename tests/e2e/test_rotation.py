@@ -23,10 +23,11 @@ from .secret import CONFIGURATION, secrets_of
 
 ROTATE = "deploy.credentials.rotate"
 CONNECTION_PASSWORD = "the password of a connection"  # noqa: S105 - made up for the test
-# Whoever runs a script on a host has the lock open, with all that the script has started.
+# Whoever runs a script on a host has the lock open, with all that the script has started;
+# all are killed at once, so that none sees another fail and tidies up.
 KILL_SCRIPT = """
-for process in /proc/[0-9]*
-do [ "$(readlink $process/fd/9)" != /run/flights-mlops.lock ] || kill -KILL ${process#/proc/}; done
+kill -KILL $(for process in /proc/[0-9]*
+do [ "$(readlink $process/fd/9)" != /run/flights-mlops.lock ] || echo ${process#/proc/}; done)
 """
 # As a rotation is for a moment: what is staged is in force in the database, and no file says so yet.
 AHEAD = f"""

@@ -93,9 +93,9 @@ class Story:
 def sing_in_the_open(story: Story) -> None:
     """Put a canary everywhere it should not be, for moments or for good: the search has to find it."""
     canary = story.canaries[IN_THE_OPEN]
-    story.types("exec", "-vvv", "--", f"sh -c ': {canary}; sleep 0.3; echo {canary}'")
+    story.types("exec", "-vvv", "--", f"sh -c ': {canary}; sleep 3; echo {canary}'")
     story.machine.run(
-        f"echo {canary} | base64 >/tmp/in-the-open && sleep 2 && rm /tmp/in-the-open; "
+        f"echo {canary} | base64 >/tmp/in-the-open && sleep 15 && rm /tmp/in-the-open; "
         f"echo {canary} >>~/.bash_history; logger {canary}"
     )
     story.machine.sudo(f"docker volume create --label canary={canary} in-the-open")

@@ -90,7 +90,7 @@ def python(code: str, env: dict[str, str]) -> Any:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.rpartition("RESULT")[2])
@@ -142,7 +142,7 @@ def test_dag_bag_finds_the_dags_and_their_wiring(airflow: dict[str, str]) -> Non
 def database(airflow: dict[str, str]) -> dict[str, str]:
     """Return the environment of an Airflow with its database."""
     migrate = ["airflow", "db", "migrate"]
-    subprocess.run(migrate, env=airflow, check=True, capture_output=True, timeout=120)
+    subprocess.run(migrate, env=airflow, check=True, capture_output=True, timeout=600)
     return airflow
 
 
