@@ -57,7 +57,7 @@ def test_a_wrong_sudo_password(vm: Machine, inventory: Path, verbosity: str) -> 
     """One sentence that names the host; nothing is changed, nothing hangs, and no password is shown."""
     before, start = everything(vm), time.monotonic()
     done = fleet.pyinfra(inventory, "deploy.py", verbosity, "--debug", password=WRONG)
-    assert time.monotonic() - start < 300
+    assert time.monotonic() - start < 60
     assert sorted(everything(vm) ^ before) == []
     assert done.returncode == 1
     assert fleet.outcomes(done)["vm"].startswith("refused: sudo does not accept the password that was given")

@@ -15,7 +15,7 @@ from .workers import SECONDS
 
 # The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
 # nothing else to do, it takes some twenty seconds to end and to start.
-LONGEST_GAP = 120
+LONGEST_GAP = 60
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_an_edited_dag_costs_no_request(machine: Machine, checkout: Checkout) ->
     with (
         airflow(machine) as api,
         machine.tunnel(8080) as (address, port),
-        Load(address, port, patience=60) as load,
+        Load(address, port) as load,
     ):
         machine.deploy(checkout=checkout.path)
         api.wait_for_release(current_release(machine))
@@ -47,7 +47,7 @@ def test_a_replaced_webserver_is_away_for_its_own_start(machine: Machine, checko
     checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
     with airflow(machine) as api, gated_run(machine, api) as run, machine.tunnel(8080) as (address, port):
         with (
-            Load(address, port, patience=60) as load,
+            Load(address, port) as load,
             begun(machine, "deploy.py", checkout=checkout.path) as deploy,
         ):
             deploy.wait_for("Waiting for 1 task to finish")
