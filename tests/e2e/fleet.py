@@ -9,21 +9,6 @@ from typing import Any
 
 from .command import ROOT, Finished
 from .host import PYINFRA
-from .machine import UNSCHEDULED, Machine
-
-
-def reached(machine: Machine, **data: Any) -> tuple[str, dict[str, Any]]:
-    """Return a machine as an inventory has it, with more or other data."""
-    given: dict[str, Any] = {
-        "ssh_hostname": "127.0.0.1",
-        "ssh_port": machine.port,
-        "ssh_user": "debian",
-        "ssh_key": str(machine.directory / "id_ed25519"),
-        "ssh_known_hosts_file": str(machine.directory / "known_hosts"),
-        "ssh_strict_host_key_checking": "yes",
-        "airflow_env": UNSCHEDULED,
-    }
-    return machine.name, given | data
 
 
 def write(folder: Path, **groups: list[tuple[str, dict[str, Any]]]) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .caches import Caches, answers, free_port
 from .command import ROOT, Finished, run, until
@@ -39,23 +40,6 @@ LABEL = "flights-e2e.run"
 
 # The DAGs run when a test says so, and not also when it happens to be four in the morning.
 UNSCHEDULED = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false"}
-
-INVENTORY = """\
-vms = [
-    (
-        "{name}",
-        {{
-            "ssh_hostname": "127.0.0.1",
-            "ssh_port": {port},
-            "ssh_user": "{user}",
-            "ssh_key": "{directory}/id_ed25519",
-            "ssh_known_hosts_file": "{directory}/known_hosts",
-            "ssh_strict_host_key_checking": "yes",
-            "airflow_env": {unscheduled},
-        }},
-    ),
-]
-"""
 
 
 @dataclass
@@ -105,16 +89,22 @@ class Machine(Host):
         (self.directory / "known_hosts").write_text("".join(lines))
         return len(lines) == 3
 
-    def write_inventory(self, path: Path, *, port: int | None = None, user: str = "debian") -> Path:
-        """Write such an inventory, or one that names another port or user."""
-        text = INVENTORY.format(
-            name=self.name,
-            port=port or self.port,
-            user=user,
-            directory=self.directory,
-            unscheduled=UNSCHEDULED,
-        )
-        path.write_text(text)
+    def reached(self, **data: Any) -> tuple[str, dict[str, Any]]:
+        """Return it as an inventory has it, with more or other data."""
+        given: dict[str, Any] = {
+            "ssh_hostname": "127.0.0.1",
+            "ssh_port": self.port,
+            "ssh_user": "debian",
+            "ssh_key": str(self.directory / "id_ed25519"),
+            "ssh_known_hosts_file": str(self.directory / "known_hosts"),
+            "ssh_strict_host_key_checking": "yes",
+            "airflow_env": UNSCHEDULED,
+        }
+        return self.name, given | data
+
+    def write_inventory(self, path: Path, **data: Any) -> Path:
+        """Write an inventory that names it and nothing else, with more or other data."""
+        path.write_text(f"vms = {[self.reached(**data)]!r}\n")
         return path
 
     def wait(self) -> None:

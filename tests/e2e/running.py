@@ -31,7 +31,7 @@ class Running:
                 limit=limit,
                 every=0.05,
             )
-        assert words in self.said, f"not within {limit:.0f} s:\n{self.said}"
+        assert words in self.said, f"{words!r} was not said:\n{self.said}"
 
     def kill(self) -> str:
         """End it as a machine does that loses its power; gives what it had said."""

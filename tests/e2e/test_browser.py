@@ -37,7 +37,7 @@ def test_a_person_sees_the_successful_run(trixie: Machine, tmp_path: Path) -> No
     FLIGHTS_SCREENSHOT=1 keeps the picture for the README.
     """
     with airflow(trixie) as api:
-        password, run = api.password, api.run("flights_pipeline", limit=600)
+        password, run = api.password, api.run("flights_pipeline")
     picture = tmp_path / "ui.png"
     if os.environ.get("FLIGHTS_SCREENSHOT"):
         picture = ROOT / "docs/images/ui.png"

@@ -48,7 +48,7 @@ def with_password(machine: Machine) -> None:
 
 def reached(machine: Machine, **data: Any) -> tuple[str, dict[str, Any]]:
     """Return a machine as an inventory has it, whose root may log in beside the user that deployed first."""
-    return fleet.reached(machine, harden_ssh=False, **data)
+    return machine.reached(harden_ssh=False, **data)
 
 
 @contextmanager
@@ -81,10 +81,10 @@ def test_one_host_is_deployed_to_beside_others_that_fail(
         tmp_path,
         fleet=[
             reached(good, ssh_user="ops"),
-            fleet.reached(other),
-            ("refused", fleet.reached(other, ui_port=9999, colour="red")[1]),
-            ("changed", fleet.reached(other, ssh_known_hosts_file=another_key(other, tmp_path))[1]),
-            ("gone", fleet.reached(other, ssh_port=free_port())[1]),
+            other.reached(),
+            ("refused", other.reached(ui_port=9999, colour="red")[1]),
+            ("changed", other.reached(ssh_known_hosts_file=another_key(other, tmp_path))[1]),
+            ("gone", other.reached(ssh_port=free_port())[1]),
         ],
     )
     with without_packages(other), listener(other, 9999):
@@ -123,7 +123,7 @@ def test_a_second_run_changes_nothing(good: Machine, tmp_path: Path) -> None:
 
 def test_a_step_that_refuses_one_host(good: Machine, other: Machine, tmp_path: Path) -> None:
     """There is nothing to roll back to on one; on the other one, what was asked for runs."""
-    inventory = fleet.write(tmp_path, fleet=[reached(good), fleet.reached(other)])
+    inventory = fleet.write(tmp_path, fleet=[reached(good), other.reached()])
     release = good.run("basename $(readlink /opt/flights-mlops/current)").stdout.strip()
     done = fleet.pyinfra(inventory, "deploy.rollback.to", f"release={release}")
     assert done.returncode == 1
@@ -134,7 +134,7 @@ def test_a_step_that_refuses_one_host(good: Machine, other: Machine, tmp_path: P
 
 def test_environments(good: Machine, other: Machine, tmp_path: Path) -> None:
     """A fault in a group's data names the hosts of that group; --limit leaves the other group out."""
-    inventory = fleet.write(tmp_path, staging=[fleet.reached(other)], production=[reached(good)])
+    inventory = fleet.write(tmp_path, staging=[other.reached()], production=[reached(good)])
     (tmp_path / "group_data").mkdir()
     (tmp_path / "group_data/staging.py").write_text("paralelism = 2\nui_port = 9999\n")
     (tmp_path / "group_data/production.py").write_text("parallelism = 8\n")
@@ -152,7 +152,7 @@ def test_environments(good: Machine, other: Machine, tmp_path: Path) -> None:
 
 def test_an_unknown_system_is_refused_and_not_touched(good: Machine, other: Machine, tmp_path: Path) -> None:
     """The other host is as good as before."""
-    inventory = fleet.write(tmp_path, fleet=[reached(good), fleet.reached(other)])
+    inventory = fleet.write(tmp_path, fleet=[reached(good), other.reached()])
     with covered(other, "/usr/lib/os-release", UBUNTU):
         before = everything(other)
         done = fleet.pyinfra(inventory, "deploy.py")
@@ -165,7 +165,7 @@ def test_an_unknown_system_is_refused_and_not_touched(good: Machine, other: Mach
 
 def test_a_connection_that_is_lost(good: Machine, other: Machine, tmp_path: Path) -> None:
     """Its host fails with a sentence, in the middle of a step; the other one goes on and ends well."""
-    inventory = fleet.write(tmp_path, fleet=[reached(good), fleet.reached(other)])
+    inventory = fleet.write(tmp_path, fleet=[reached(good), other.reached()])
     other.sudo(HOLD_LOCK.format(seconds=600))
     with begun(other, "deploy.py", inventory=inventory) as running:
         running.wait_for("[other] Waiting for perl")

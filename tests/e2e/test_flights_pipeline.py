@@ -27,7 +27,7 @@ def ran(trixie: Machine) -> Machine:
     """Return the host after a run of the whole DAG that went well."""
     trixie.sudo(f"rm -rf {STATE}/data/* {STATE}/models/*")
     with airflow(trixie) as api:
-        assert api.state(PIPELINE, api.run(PIPELINE, limit=600)) == "success"
+        assert api.state(PIPELINE, api.run(PIPELINE)) == "success"
     return trixie
 
 
@@ -73,7 +73,7 @@ def test_a_retrained_model_is_promoted_once(ran: Machine) -> None:
     with airflow(ran) as api:
         current = []
         for _ in range(2):
-            assert api.state(RETRAINING, api.run(RETRAINING, limit=300)) == "success"
+            assert api.state(RETRAINING, api.run(RETRAINING)) == "success"
             current.append(ran.sudo(f"readlink {STATE}/models/current").stdout.strip())
     assert current[0].startswith("price-")
     assert current[0] == current[1]

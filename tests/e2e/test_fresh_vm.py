@@ -49,7 +49,7 @@ def vm(new_machine: MakeMachine) -> Iterator[Machine]:
 @pytest.fixture
 def inventory(vm: Machine, tmp_path: Path) -> Path:
     """Name it as the user with a password."""
-    return fleet.write(tmp_path, fleet=[fleet.reached(vm, ssh_user="ops")])
+    return fleet.write(tmp_path, fleet=[vm.reached(ssh_user="ops")])
 
 
 @pytest.mark.parametrize("verbosity", ["-v", "-vvv"])
@@ -84,7 +84,7 @@ def test_each_kind_of_root_and_no_python(vm: Machine, inventory: Path, tmp_path:
     vm.run(no_python)
     vm.sudo("install -d -m 0700 /root/.ssh && cp /home/debian/.ssh/authorized_keys /root/.ssh/")
     for user in ("debian", "root"):
-        other = fleet.write(tmp_path / user, fleet=[fleet.reached(vm, ssh_user=user)])
+        other = fleet.write(tmp_path / user, fleet=[vm.reached(ssh_user=user)])
         for step in ("deploy.preflight.check", "deploy.engine.install"):
             done = fleet.pyinfra(other, step)
             assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ def test_cloud_init_is_waited_for(vm: Machine, checkout: Checkout, tmp_path: Pat
     """The user of the example logs in while cloud-init is at work: the deploy waits for it, and goes on."""
     install_cloud_init(vm)
     boot(vm, "first")
-    inventory = fleet.write(tmp_path, fleet=[fleet.reached(vm, ssh_user="deploy")])
+    inventory = fleet.write(tmp_path, fleet=[vm.reached(ssh_user="deploy")])
     refused = fleet.pyinfra(inventory, "deploy.preflight.check")
     assert refused.returncode == 1, "cloud-init has made the machine another one, with another host key"
     assert "ssh-keygen -R" in refused.stderr
@@ -122,7 +122,7 @@ def test_cloud_init_that_crashes_is_not_waited_for(vm: Machine, tmp_path: Path) 
     """It will never come to its end: that is said, and the deploy goes on."""
     boot(vm, "second")
     vm.note_host_keys()
-    inventory = fleet.write(tmp_path, fleet=[fleet.reached(vm, ssh_user="deploy")])
+    inventory = fleet.write(tmp_path, fleet=[vm.reached(ssh_user="deploy")])
     with begun(vm, "deploy.cloud_init.wait", inventory=inventory) as deploy:
         deploy.wait_for("Waiting for cloud-init (modules-final)")
         vm.sudo("systemctl kill --signal=KILL cloud-init-main.service")

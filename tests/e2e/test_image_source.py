@@ -48,9 +48,7 @@ class Site:
     def want(self, **settings: object) -> None:
         """Have the inventory say these settings beside those of the site."""
         data = {"proxy": self.proxy.address, "ca_file": str(self.authority.certificate), **settings}
-        inventory = self.machine.write_inventory(self.machine.inventory)
-        with inventory.open("a") as file:
-            file.write(f"vms = [(name, {{**data, **{data!r}}}) for name, data in vms]\n")
+        self.machine.write_inventory(self.machine.inventory, **data)
 
     def pyinfra(self, *arguments: str, checkout: Path = ROOT, env: dict[str, str] | None = None) -> Finished:
         """Type a pyinfra command, and see that it tells no password and ends in no traceback."""

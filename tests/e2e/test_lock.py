@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from .checkout import Checkout
+from .command import until
 from .containers import health, ids
 from .machine import Machine
 from .running import Running, begun
@@ -74,7 +75,7 @@ def held(machine: Machine, checkout: Checkout) -> Iterator[Running]:
     with begun(machine, "deploy.py", "--data", f"message={MESSAGE}", checkout=checkout.path) as deploy:
         deploy.wait_for(f"Starting operation: Project | {HELD_AT}")
         # The step itself, and not only its announcement; the brackets keep `pgrep` from finding this command.
-        machine.sudo("timeout 60 sh -c 'until pgrep --full bin/[c]heck-dags; do sleep 0.1; done'")
+        until("the DAG check", lambda: machine.sudo("pgrep --full bin/[c]heck-dags").stdout)
         yield deploy
 
 

@@ -128,14 +128,14 @@ def test_too_little_disk(bare: Machine) -> None:
 
 def test_a_user_who_may_not_use_sudo(bare: Machine) -> None:
     """The line says so, and what would help."""
-    guest = bare.write_inventory(bare.directory / "guest.py", user="guest")
+    guest = bare.write_inventory(bare.directory / "guest.py", ssh_user="guest")
     said = refusal(bare, inventory=guest)
     assert len(matching(said, "bare", "may not use sudo without a password")) == 1, said
 
 
 def test_a_host_that_cannot_be_reached(bare: Machine) -> None:
     """Nobody listens there: the host is named."""
-    nowhere = bare.write_inventory(bare.directory / "nowhere.py", port=free_port())
+    nowhere = bare.write_inventory(bare.directory / "nowhere.py", ssh_port=free_port())
     said = refusal(bare, inventory=nowhere)
     assert matching(said, "bare", "onnect"), said
 

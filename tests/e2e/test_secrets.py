@@ -64,16 +64,14 @@ class Story:
 
     def inventory(self, sudo_password: str) -> Path:
         """Write an inventory whose user needs this password for sudo."""
-        path = self.machine.directory / "keeper.py"
-        self.machine.write_inventory(path, user="keeper")
-        settings = {
-            "_sudo_password": self.canaries[sudo_password],
-            "python_index_url": self.index,
-            "debian_mirror": f"http://someone:{self.canaries['mirror password']}@127.0.0.1:9/debian",
-        }
-        lines = "".join(f"            {name!r}: {value!r},\n" for name, value in settings.items())
-        path.write_text(path.read_text().replace('            "ssh_key"', f'{lines}            "ssh_key"'))
-        return path
+        mirror = f"http://someone:{self.canaries['mirror password']}@127.0.0.1:9/debian"
+        return self.machine.write_inventory(
+            self.machine.directory / "keeper.py",
+            ssh_user="keeper",
+            _sudo_password=self.canaries[sudo_password],
+            python_index_url=self.index,
+            debian_mirror=mirror,
+        )
 
     def types(
         self, *arguments: str, checkout: Path = ROOT, fails: bool = False, mistyped: bool = False
