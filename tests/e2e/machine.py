@@ -90,7 +90,7 @@ class Machine(Host):
         return len(lines) == 3
 
     def reached(self, **data: Any) -> tuple[str, dict[str, Any]]:
-        """Return it as an inventory has it, with more or other data."""
+        """Return it as an inventory has it, with more or other data; None takes a name away."""
         given: dict[str, Any] = {
             "ssh_hostname": "127.0.0.1",
             "ssh_port": self.port,
@@ -100,7 +100,7 @@ class Machine(Host):
             "ssh_strict_host_key_checking": "yes",
             "airflow_env": UNSCHEDULED,
         }
-        return self.name, given | data
+        return self.name, {name: value for name, value in (given | data).items() if value is not None}
 
     def write_inventory(self, path: Path, **data: Any) -> Path:
         """Write an inventory that names it and nothing else, with more or other data."""
