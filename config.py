@@ -5,7 +5,7 @@ from threading import Event
 
 from paramiko import Transport
 
-from deploy import sudo
+from deploy.core import sudo
 
 _start_client = Transport.start_client
 

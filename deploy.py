@@ -1,59 +1,69 @@
 """Put the flights-mlops Airflow stack on a host, bring it up to date, or repair it.
 
-pyinfra inventory.py deploy.py            the whole, which is safe to repeat
+pyinfra inventory.py deploy.py            everything; safe to repeat
 pyinfra inventory.py deploy.stack.start   any one of the steps below, by its name
 """
 
 from deploy import (
-    base_image,
-    certificate,
+    base_images,
     clock,
     cloud_init,
     credentials,
-    egress,
-    engine,
+    docker,
+    dvc,
     firewall,
-    image,
-    lock,
-    login,
-    package,
+    images,
+    kernel,
+    outbound,
+    packages,
     preflight,
-    project,
-    remote,
-    security_update,
+    release,
+    service_user,
+    ssh,
     stack,
     status,
+    storage,
+    tls,
+    updates,
 )
+from deploy.core import plan
+
+plan.begin()
 
 # A machine fit for the job
 preflight.check()
 cloud_init.wait()
-egress.configure()
-package.install()
+service_user.create()
+outbound.configure()
+packages.install()
 firewall.close()
-login.harden()
-security_update.automate()
+ssh.harden()
+kernel.harden()
+updates.automate()
 clock.synchronise()
-engine.install()
-engine.live_restore()
+docker.install()
+docker.live_restore()
 credentials.ensure()
-certificate.ensure()
-remote.ensure()
+tls.ensure()
+dvc.ensure()
+storage.provide()
 
 # A complete release, beside the running one
-base_image.ensure()
-project.upload()
-image.build()
-project.check()
+base_images.ensure()
+release.upload()
+images.build()
+stack.check()
 
 # The switch. Nothing above this line touches what is running
 stack.migrate()
-project.activate()
+stack.activate()
 stack.start()
 
 # Room for the next one
-project.prune()
-image.prune()
-remote.prune()
-lock.leave()
+release.prune()
+images.prune()
+credentials.prune()
+updates.install()
 status.show()
+
+plan.end()

@@ -81,9 +81,7 @@ def main() -> int:
             )
             target = Target(machine)
             return missed + sum(
-                not measured(name, partial(section, target))
-                for name, section in SECTIONS.items()
-                if name in chosen
+                not measured(name, partial(section, target)) for name, section in SECTIONS.items() if name in chosen
             )
         finally:
             machine.destroy()

@@ -13,9 +13,9 @@ def measure(target: Target) -> None:
     """Deploy a changed Dockerfile under load, and print what became of the requests."""
     checkout = Checkout(target.machine.directory / "image")
     target.pyinfra("deploy.py", checkout=checkout.path)
-    checkout.append("files/airflow/Dockerfile", LINE)
+    checkout.append("files/images/Dockerfile", LINE)
     before = ids(target.machine)
-    with target.machine.tunnel(8080) as (address, port), Load(address, port) as load:
+    with target.machine.tunnel(8080) as (address, port), Load(address, port, rate=20, patience=10) as load:
         taken = seconds(lambda: target.pyinfra("deploy.py", checkout=checkout.path))
     if ids(target.machine)["airflow-webserver"] == before["airflow-webserver"]:
         raise RuntimeError("the webserver was not replaced")

@@ -3,11 +3,20 @@
 import re
 from pathlib import Path
 
+from pyinfra.api import QuoteString, StringCommand
+
 from bench.ansible import Ansible
 from bench.delay import delay
 from bench.measure import REPEATS, Contestant, in_turn, note, table
 from bench.target import Target
-from deploy.machine import Look
+from deploy.base_images.facts import Images
+from deploy.core.batch import SCRIPT
+from deploy.credentials.facts import Secrets
+from deploy.docker.facts import Engine
+from deploy.release.facts import Releases
+from deploy.service_user import ServiceUser
+from deploy.stack.facts import State
+from deploy.system import System
 from tests.e2e.command import run
 from tests.e2e.host import PYINFRA
 
@@ -27,9 +36,19 @@ def ours(target: Target, inventory: Path | None = None) -> None:
 
 
 def look(target: Target) -> list[str | Path]:
-    """Return the command that looks at the target as the deploy does, as root, in one connection."""
-    script = Look().command(guarded="yes").get_raw_value()
-    return target.ssh(f"sudo -n {script}")
+    """Return the command that reads the largest facts of the deploy, as root, in one connection."""
+    commands = (
+        System().command(),
+        ServiceUser().command(guarded=True),
+        Engine().command(),
+        Images().command(),
+        Secrets().command(),
+        Releases().command(keep=5),
+        State().command(),
+    )
+    asked = (QuoteString(command.get_raw_value()) for command in commands)
+    words = ("bash", "-c", QuoteString(SCRIPT), "facts", "60", "16", "sh", *asked)
+    return target.ssh(f"sudo -n {StringCommand(*words).get_raw_value()}")
 
 
 def floor(target: Target) -> None:
@@ -88,18 +107,12 @@ def show(taken: dict[int, dict[str, float]]) -> None:
             *(f"+{d} ms" for d in DELAYS),
             "round trips",
         ),
-        [
-            (name, *(f"{taken[d][name]:.2f}" for d in DELAYS), f"{round_trips(taken, name):.1f}")
-            for name in taken[0]
-        ],
+        [(name, *(f"{taken[d][name]:.2f}" for d in DELAYS), f"{round_trips(taken, name):.1f}") for name in taken[0]],
     )
     pairs = ((OURS, FLOOR), (COLD, FLOOR), (WARM, FLOOR), (COLD, OURS), (WARM, OURS))
     table(
         ("ratio", *(f"+{d} ms" for d in DELAYS)),
-        [
-            (f"{one} / {other}", *(f"{taken[d][one] / taken[d][other]:.1f}" for d in DELAYS))
-            for one, other in pairs
-        ],
+        [(f"{one} / {other}", *(f"{taken[d][one] / taken[d][other]:.1f}" for d in DELAYS)) for one, other in pairs],
     )
     after = round_trips(taken, OURS) - round_trips(taken, CONNECT)
     note(

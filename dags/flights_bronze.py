@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow.sdk import dag, task
 
-from src.shared.tasks import gate, raw_file
+from src.shared.tasks import RETRIES, gate, raw_file
 from src.shared.utils import data_dir, load_params
 
 
@@ -18,11 +18,7 @@ from src.shared.utils import data_dir, load_params
     catchup=False,
     is_paused_upon_creation=False,
     max_active_runs=1,  # two runs would write the same files
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=15),
-    },
+    default_args={**RETRIES, "execution_timeout": timedelta(minutes=15)},
     doc_md="""
 ### Flights: is the raw file good?
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow.sdk import Asset, dag, task
 
-from src.shared.tasks import gate, raw_file
+from src.shared.tasks import RETRIES, gate, raw_file
 from src.shared.utils import data_dir, load_params, models_dir
 
 GOLD = Asset("flights_gold")
@@ -21,11 +21,7 @@ CANDIDATE = Asset("flights_candidate")
     catchup=False,
     is_paused_upon_creation=False,
     max_active_runs=1,  # two runs would write the same files
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=30),
-    },
+    default_args={**RETRIES, "execution_timeout": timedelta(minutes=30)},
     doc_md="""
 ### Flights: from the raw file to a model of the price
 

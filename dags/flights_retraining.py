@@ -9,7 +9,7 @@ from pathlib import Path
 from airflow.sdk import Asset, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from src.shared.tasks import gate
+from src.shared.tasks import RETRIES, gate
 from src.shared.utils import data_dir, load_params, models_dir
 
 
@@ -19,11 +19,7 @@ from src.shared.utils import data_dir, load_params, models_dir
     catchup=False,
     is_paused_upon_creation=False,
     max_active_runs=1,  # two runs would write the same files
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(hours=1),
-    },
+    default_args={**RETRIES, "execution_timeout": timedelta(hours=1)},
     doc_md="""
 ### Flights: a new model, put to use if it is better
 

@@ -3,35 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from pyinfra import host
+from pyinfra.api import StringCommand
 
-from deploy import package
-from deploy.inventory import current
-from deploy.machine import look
-from deploy.script import Run, is_remote
-from deploy.settings import Settings
-from deploy.step import deploy, operation
+from deploy import packages
+from deploy.core import hosts
+from deploy.core.facts import Fact, ask, look, table
+from deploy.core.step import deploy, operation
+from deploy.settings import Seconds
+
+
+@dataclass(frozen=True)
+class ClockState:
+    """What sets the clock of a host."""
+
+    daemon: str = ""
+    """The time daemon that is installed, or nothing."""
+    enabled: bool = False
+    """Whether systemd starts it."""
+
+
+class Clock(Fact[ClockState]):
+    """What sets the clock of a host."""
+
+    def command(self) -> StringCommand:
+        """Return the command, which only reads."""
+        return look("clock", daemons=packages.TIME_DAEMONS)
+
+    def read(self, lines: list[str]) -> ClockState:
+        """Read its lines."""
+        rows = table(lines, "installed|enabled", "|".join(packages.TIME_DAEMONS))
+        daemon = next((name for name in packages.TIME_DAEMONS if ("installed", name) in rows), "")
+        return ClockState(daemon, ("enabled", daemon) in rows)
 
 
 @deploy("Clock")
 def synchronise() -> None:
-    """Have the clock follow time servers; a time daemon that is there stays. Not on @local."""
-    settings = current()
-    if is_remote(host) and settings.synchronise_clock:
-        follow(name="Have the clock follow time servers", settings=settings)
+    """Synchronise the clock with time servers; a time daemon that is installed stays. Not on @local."""
+    settings = hosts.settings()
+    if hosts.is_remote(host) and settings.synchronise_clock:
+        _synchronise(
+            name="Enable a time daemon",
+            lock_timeout=settings.apt_lock_timeout,
+            _sudo=hosts.needs_sudo(host),
+        )
 
 
 @operation()
-def follow(*, settings: Settings) -> Generator[Run]:
-    """Enable the time daemon that is there, or systemd's.
+def _synchronise(*, lock_timeout: Seconds) -> Generator[StringCommand]:
+    """Enable the time daemon that is installed, or systemd's.
 
     In a container it is enabled and does not run: the clock is another's.
     """
-    machine = look()
-    daemon = package.time_daemon(machine)
-    if daemon and machine[f"unit.{daemon}.service"]:
-        host.noop(f"{daemon} is enabled")
+    clock = ask(Clock)
+    if clock.enabled:
+        host.noop(f"{clock.daemon} already enabled")
         return
-    yield from package.installation(machine, settings, package.CLOCK)
-    yield Run("clock", daemon or package.CLOCK)
+    if not clock.daemon:
+        yield packages.installation([packages.CLOCK], lock_timeout=lock_timeout)
+    yield StringCommand("systemctl", "enable", "--quiet", "--now", f"{clock.daemon or packages.CLOCK}.service")

@@ -1,52 +1,54 @@
-"""One deploy at a time on a host. The lock is taken by whatever changes the host first (``claim.sh``)."""
+"""One deploy at a time on a host: who has the lock, and how to release it. Whatever changes the host first takes it."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 
 from pyinfra import host
+from pyinfra.api import StringCommand
 
-from deploy import claim
-from deploy.machine import look
-from deploy.script import Run
-from deploy.step import deploy, operation
+from deploy.core import claim, lock
+from deploy.core.run import Run
+from deploy.core.step import deploy, operation
 
 
 @deploy("Lock")
 def show() -> None:
-    """Say who deploys to the host, since when and what for."""
-    report(name="Say who deploys")
+    """Show who is deploying to the host, since when and why."""
+    _show(name="Show who is deploying")
 
 
 @deploy("Lock")
 def release() -> None:
-    """Release the lock of a deploy that hangs, whoever's it is; that deploy then stops at its next step."""
-    remove(name="Release the lock, whoever's it is", own=False)
+    """Release the lock of a deploy that hangs, whoever started it. That deploy then stops at its next operation."""
+    _release(name="Release the lock")
 
 
-@deploy("Lock")
-def leave() -> None:
-    """Release the lock of this deploy, for the next one."""
-    remove(name="Release the lock of this deploy", own=True)
+def problems() -> list[str]:
+    """Return who is deploying to the host, if that is not this run. A deploy that has ended does not count."""
+    found = lock.holder()
+    return [found.refusal] if found and found.token != claim.TOKEN and not claim.is_gone(found.client) else []
 
 
 @operation()
-def report() -> Generator[Run]:
-    """Print who has the lock; change nothing."""
+def _show() -> Generator[StringCommand]:
+    """Print who has the lock."""
+    found = lock.holder()
     if host.state.is_executing:
-        lock = look().lock
         host.log(
-            f"{lock.owner} has deployed since {lock.since} ({lock.message})" if lock else "nobody deploys"
+            f"{found.owner} has been deploying since {found.since} ({found.message})"
+            if found
+            else "nobody is deploying"
         )
-    host.noop("only said what there is")
+    host.noop("read-only, nothing to change")
     yield from ()
 
 
 @operation()
-def remove(*, own: bool) -> Generator[Run]:
-    """Empty the lock file, if it names this deploy or, where it need not be its ``own``, any."""
-    lock = look().lock
-    if lock is None or (own and lock.token != claim.TOKEN):
-        host.noop("there is no such lock")
+def _release() -> Generator[Run]:
+    """Empty the lock file."""
+    found = lock.holder()
+    if found is None:
+        host.noop("nobody is deploying")
         return
-    yield Run("unlock", lock.token, keeps=own)
+    yield Run("core/unlock", locks=False, own=found.token)

@@ -1,8 +1,9 @@
-"""Every knob, its default and its meaning."""
+"""Every setting: its default, its meaning and its validator."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated, Literal
 
 # Looking for plugins, of which there are none here, takes longer than all the rest of a model's making.
@@ -10,13 +11,87 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from deploy.value import airflow_options, host_name, image_name, remote_storage
-
 Seconds = int
+# Settings of the stack have fields of their own; a second way to set them would be a contradiction.
+OWNED_BY_THE_STACK = frozenset(
+    {
+        "AIRFLOW__API__BASE_URL",
+        "AIRFLOW__API__ENABLE_SWAGGER_UI",
+        "AIRFLOW__API__SECRET_KEY",
+        "AIRFLOW__API_AUTH__JWT_SECRET",
+        "AIRFLOW__CORE__AUTH_MANAGER",
+        "AIRFLOW__CORE__DAGS_FOLDER",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
+        "AIRFLOW__CORE__EXECUTOR",
+        "AIRFLOW__CORE__FERNET_KEY",
+        "AIRFLOW__CORE__PARALLELISM",
+        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
+    }
+)
+
+# What is the system's or the stack's own: a directory that tasks may write to is neither below nor above it.
+NOT_FOR_TASKS = (
+    *("app", "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root"),
+    *("run", "sbin", "sys", "tmp", "usr", "var/backups/flights-mlops", "var/lib/containerd"),
+    *("var/lib/docker", "var/lib/flights-mlops", "var/run"),
+)
+
+
+def airflow_options(value: dict[str, str]) -> dict[str, str]:
+    """Return options of Airflow's own configuration, unless one is the stack's or none of Airflow's."""
+    for name in value:
+        # Airflow reads an option from the output of a command or from a secrets backend as well.
+        option = name.removesuffix("_CMD").removesuffix("_SECRET")
+        if not re.fullmatch(r"AIRFLOW__[A-Z0-9_]+__[A-Z0-9_]+", name):
+            raise ValueError(f"{name} is not AIRFLOW__SECTION__KEY")
+        if {name, option} & OWNED_BY_THE_STACK:
+            raise ValueError(f"{name} is set by the stack itself")
+    return value
+
+
+def remote_storage(value: str) -> str:
+    """Return a bucket without credentials, or a directory of the host with which tasks harm nobody else."""
+    # What could mean something else to compose or to DVC's configuration as well is in neither.
+    if not re.fullmatch(r"s3://[^\s'\"#,$@:]+|/[\w./@+=-]+", value):
+        raise ValueError("should be s3://bucket/path, with no credentials in it, or the absolute path of a directory")
+    if value.startswith("s3://"):
+        return value
+    path = [part for part in value.split("/") if part not in {"", "."}]
+    if len(path) <= 1 or ".." in path:
+        raise ValueError("should be a directory two or more levels below /, such as /srv/dvc")
+    for taken in NOT_FOR_TASKS:
+        other = taken.split("/")
+        if path[: len(other)] == other or other[: len(path)] == path:
+            raise ValueError(f"should be a directory apart from /{taken}, which is not for tasks to write to")
+    return "/" + "/".join(path)
+
+
+def host_name(value: str) -> str:
+    """Return a host name of two labels or more, in lower case."""
+    label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if not re.fullmatch(rf"(?=.{{4,253}}$)({label}\.)+(?=.*[a-z])({label})", value):
+        raise ValueError("should be a host name in lower case, such as airflow.example.com")
+    return value
+
+
+def image_name(value: str) -> str:
+    """Return the name of an image as Docker lists it, with or without a digest."""
+    # Another way to write the same image would never be found among those of a host.
+    name = r"[^\s:@]+(:\d+/[^\s:@]+)?:[\w.-]+(@sha256:[0-9a-f]{64})?"
+    if not re.fullmatch(name, value) or value.startswith("docker.io/"):
+        raise ValueError("should be name:tag or name:tag@sha256:(64 digits), as in `docker images`, without docker.io/")
+    return value
+
+
 ImageName = Annotated[str, AfterValidator(image_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-# Of these, a fault repeats nothing: output ends up in logs.
+# Error messages do not repeat the values of these: output ends up in logs.
 MAY_HOLD_A_PASSWORD = frozenset(
     {"airflow_env", "debian_mirror", "dvc_endpoint", "dvc_remote", "proxy", "python_index_url"}
 )
@@ -28,140 +103,152 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     project_path: str | None = None
-    """Git checkout here of another project to deploy, a directory; by default this repository's own."""
+    """Path here of a git checkout of another project to deploy; by default this repository's own project."""
 
     project_environment: Literal["shared", "separate"] = "shared"
-    """Where the image has that project's requirements: beside Airflow's packages, or in /opt/project."""
+    """Where the image installs that project's requirements: shared (with Airflow) or separate (/opt/project)."""
 
     dvc_remote: Annotated[str, AfterValidator(remote_storage)] | None = None
-    """DVC remote of the tasks: s3://bucket/path, or a directory on the host, made if it is not there."""
+    """DVC remote for tasks: s3://bucket/path, or a directory on the host, created if missing."""
 
     dvc_endpoint: str | None = Field(None, pattern=r"^https?://[^\s@'\"#,$]+$")
-    """URL of the S3-compatible server that has the bucket of dvc_remote; by default Amazon's."""
+    """URL of the S3-compatible server with the bucket of dvc_remote; by default Amazon's."""
 
     ui_port: Port = 8080
     """Port of the UI and API on the host's loopback address."""
 
     domain: Annotated[str, AfterValidator(host_name)] | None = None
-    """Host name under which Caddy serves UI and API over HTTPS, on ports 80 and 443 of all addresses."""
+    """Host name under which Caddy serves the UI and API over HTTPS, on ports 80 and 443 of all addresses."""
 
     certificate_file: str | None = None
-    """Certificate for the domain and its chain in PEM, for tls=files: a file on the machine that deploys."""
+    """Certificate and chain for the domain in PEM, with tls=files; a file on the control node."""
 
     certificate_key_file: str | None = None
-    """Private key of that certificate in PEM, without a passphrase, a file on the machine that deploys."""
+    """Private key of that certificate in PEM, without a passphrase; a file on the control node."""
 
     tls: Literal["automatic", "internal", "files"] = "automatic"
-    """Whose certificate the domain has: a public authority's, one of the host's own, or that in the files."""
+    """Source of the domain's certificate: a public authority, an internal one on the host, or the two files."""
 
     acme_directory: str | None = Field(None, pattern=r"^https://[^\s{}]+$")
-    """ACME directory of another authority to ask for automatic certificates, such as a company's own."""
+    """ACME directory URL of another authority for automatic certificates, such as a company's own."""
 
     airflow_image: str | None = Field(None, pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")
-    """Airflow image to pull with image_source=registry, by its digest: registry/name@sha256:(64 digits)."""
+    """Airflow image to pull with image_source=registry, by digest: registry/name@sha256:(64 digits)."""
 
     image_source: Literal["build", "ship", "registry"] = "build"
-    """Where the Airflow image comes from: built on the host, built here and shipped, or pulled by digest."""
+    """Source of the Airflow image: built on the host, built on the control node and shipped, or pulled."""
 
     base_images: Literal["auto", "registry", "debian"] = "auto"
-    """Where base images come from: the registry, Debian's packages, or the registry where it answers."""
+    """Source of base images: the registry, Debian's packages, or (auto) the registry if it answers."""
 
     python_image: ImageName = "python:3.13-slim-trixie"
-    """Image that the Airflow image is built from, by its name in the registry."""
+    """Image that the Airflow image is built from: name:tag or name:tag@sha256:…."""
 
     postgres_image: ImageName = "postgres:13"
-    """Image of the metadata database, by its name in the registry."""
+    """Image of the metadata database: name:tag or name:tag@sha256:…."""
 
     caddy_image: ImageName = "caddy:2"
-    """Image of the proxy that a domain needs, by its name in the registry."""
+    """Image of the proxy for a domain: name:tag or name:tag@sha256:…."""
 
     debian_mirror: str | None = Field(None, pattern=r"^https?://\S+$")
-    """Debian mirror for building base images; by default the one that the host's own apt sources name."""
+    """Debian mirror for building base images; by default the one in the host's apt sources."""
 
     python_index_url: str | None = Field(None, pattern=r"^https?://\S+$")
-    """Python package index for the build; by default the one pip is told of on the host, else here."""
+    """Python package index for image builds; by default pip's on the host, else pip's on the control node."""
 
     proxy: str | None = Field(None, pattern=r"^https?://[^\s'\"\\]+$")
-    """HTTP proxy that the host downloads through: apt, the Docker engine, and the build."""
+    """HTTP proxy for downloads of the host: apt, the Docker engine and image builds."""
 
     ca_file: str | None = None
-    """File here, in PEM, with private CAs that the host and the build trust beside the public ones."""
+    """Private CAs (a PEM file on the control node) to trust on the host and in image builds."""
 
     parallelism: int = Field(8, ge=1, le=512)
-    """How many tasks the scheduler runs at once. It forks as many workers at its start."""
+    """Number of tasks that run at once. The scheduler starts this many worker processes."""
 
     triggerer: bool = False
-    """Whether to run a triggerer. Only tasks that defer need one."""
+    """Run a triggerer. Only tasks that defer need one."""
 
     dag_refresh_interval: Seconds = Field(2, ge=1)
-    """How often the DAG processor looks for a new release, in seconds."""
+    """Seconds between the DAG processor's checks for a new release."""
 
     airflow_env: Annotated[dict[str, str], AfterValidator(airflow_options)] = {}
-    """More of Airflow's own configuration, as AIRFLOW__SECTION__KEY, for all its services. No secrets."""
+    """More Airflow options for all services, as AIRFLOW__SECTION__KEY. No secrets."""
 
     task_memory: str | None = Field(None, pattern=r"^[1-9][0-9]*[mg]$")
-    """Memory for the scheduler and all tasks, which run in it; by default the host's but for 1.5 GiB."""
+    """Memory limit of the scheduler and all tasks, which run in it; by default the host's less 1.5 GiB."""
 
     service_memory: str = Field("1g", pattern=r"^[1-9][0-9]*[mg]$")
-    """Memory that each of the other services may take."""
+    """Memory limit of each other service."""
 
     pids_limit: int = Field(4096, ge=100)
-    """How many processes and threads each service may have, its tasks included."""
+    """Number of processes and threads that each service may have, tasks included."""
+
+    max_request_size: str = Field("10m", pattern=r"^[1-9][0-9]*[km]$")
+    """Largest request to the UI or API, including those of tasks; without a login the limit is 64 KB."""
+
+    api_docs: bool = False
+    """Serve the API descriptions at /docs, /redoc and /openapi.json."""
 
     log_max_size: str = Field("10m", pattern=r"^[1-9][0-9]*[kmg]$")
-    """How large one log file of a container may grow before it is rotated."""
+    """Size at which a container's log file is rotated."""
 
     log_max_files: int = Field(3, ge=1)
-    """How many rotated log files a container keeps."""
+    """Number of rotated log files kept for each container."""
 
     stop_timeout: Seconds = Field(120, ge=1)
-    """How long a service stopped by hand or a shutdown may take to finish what it does, in seconds."""
+    """Seconds that a service may take to finish when it is stopped by hand or by a shutdown."""
 
     drain_timeout: Seconds = Field(600, ge=1)
-    """How long tasks may go on running before the scheduler is replaced, in seconds."""
+    """Seconds to wait for running tasks before the scheduler is replaced."""
 
     overdue_tasks: Literal["wait", "go-ahead"] = "wait"
-    """What to do after drain_timeout: wait on for the tasks, or go ahead; Airflow then runs them again."""
+    """What happens after drain_timeout: wait for the tasks, or go ahead; Airflow then runs them again."""
 
     start_timeout: Seconds = Field(300, ge=1)
-    """How long the services may take to become healthy, in seconds."""
+    """Seconds to wait for services to become healthy."""
 
     apt_lock_timeout: Seconds = Field(300, ge=0)
-    """How long to wait for another process to release apt's and dpkg's locks, in seconds."""
+    """Seconds to wait for another process to release the locks of apt and dpkg."""
 
     cloud_init_timeout: Seconds = Field(900, ge=0)
-    """How long cloud-init may take to finish the first boot, in seconds."""
+    """Seconds to wait for cloud-init to finish the first boot."""
 
     firewall: bool = True
-    """Whether a firewall lets in SSH and open ports alone, to containers too. Never on @local."""
+    """Block inbound ports other than SSH and open_ports, including published container ports. Never on @local."""
 
     open_ports: list[Port] = []
-    """TCP ports that the firewall leaves open beside SSH, for other services and containers of the host."""
+    """TCP ports that the firewall leaves open besides SSH, for other services and containers."""
+
+    metadata_access: bool = False
+    """Let containers reach the cloud's metadata service, for tasks that use the VM's role."""
 
     harden_ssh: bool = True
-    """Whether sshd refuses passwords and root, if this deploy logs in with a key. Never on @local."""
+    """Have sshd refuse passwords, root and weak algorithms, once a key has logged in. Never on @local."""
+
+    harden_kernel: bool = True
+    """Set hardened kernel values; turn off core dumps and rare network protocols. Never on @local."""
 
     security_updates: bool = True
-    """Whether security updates install themselves, without a reboot. Never on @local."""
+    """Install security updates automatically, without reboots. Never on @local."""
 
     live_restore: bool = True
-    """Whether containers run on while the engine restarts, as it does for its update. Never on @local."""
+    """Enable Docker live-restore: containers keep running while the engine restarts. Never on @local."""
 
     synchronise_clock: bool = True
-    """Whether the clock follows time servers; a time daemon that is there stays. Never on @local."""
+    """Synchronise the clock with time servers; an existing time daemon is kept. Never on @local."""
 
     keep_releases: int = Field(5, ge=1)
-    """How many releases stay on the host to go back to, the current one included."""
+    """Number of releases kept on the host to roll back to, the current one included."""
 
     message: str = ""
-    """What a deploy is for, as the lock and the history say it."""
+    """What a deploy is for; shown in the lock and the history."""
 
     @field_validator("image_source")
     @classmethod
     def _an_image_to_pull(cls, value: str, info: ValidationInfo) -> str:
-        # Where that is not as it should be, its own fault is enough.
+        # Where that is invalid itself, its own error is enough.
         if value == "registry" and info.data.get("airflow_image", "") is None:
-            raise ValueError("should go with airflow_image, which names the image to pull")
+            raise ValueError("requires airflow_image, which names the image to pull")
         return value
 
     @property
@@ -185,10 +272,10 @@ class Settings(BaseModel):
         # The files come first among the fields, so that it is known here whether they are set.
         missing = [name for name in ("certificate_file", "certificate_key_file") if not others.data.get(name)]
         if value == "files" and missing:
-            raise ValueError(f"should go with {' and '.join(missing)}")
+            raise ValueError(f"requires {' and '.join(missing)}")
         return value
 
 
-def limits(settings: Settings) -> tuple[str, str, str]:
-    """Return the arguments that tell scripts which start or end services how long to wait for what."""
-    return str(settings.start_timeout), str(settings.drain_timeout), settings.overdue_tasks
+def size_in_bytes(value: str) -> int:
+    """Return how many bytes a size is, such as 512k or 10m."""
+    return int(value[:-1]) * {"k": 1 << 10, "m": 1 << 20}[value[-1]]

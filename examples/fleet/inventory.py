@@ -1,4 +1,4 @@
-"""Two environments. What differs between them is in group_data/, by the names of the groups.
+"""Two environments. What differs between them is in group_data/, in files named after the groups.
 
 pyinfra examples/fleet/inventory.py deploy.py --limit staging
 """

@@ -1,9 +1,9 @@
-"""The hosts that Terraform made: its output `pyinfra_inventory`, read by pyinfra's @terraform connector.
+"""Hosts from Terraform: its output `pyinfra_inventory`, read by pyinfra's @terraform connector.
 
 pyinfra examples/terraform/inventory.py deploy.py
 
-Type it where `terraform output` answers. Here goes what all of the hosts have in common; what is common to a
-group goes into group_data/, by the group's name.
+Run it where `terraform output` works. Data that all of the hosts share goes here; data of one group goes into
+group_data/, in a file named after the group.
 """
 
 airflow = [

@@ -1,5 +1,5 @@
-# What pyinfra's @terraform connector reads: a map from groups to hosts, each with pyinfra's keys and settings of
-# deploy/settings.py. Name your own resource instead of aws_instance.flights, and its attributes.
+# The output that pyinfra's @terraform connector reads: a map from groups to hosts, each with pyinfra's keys and the
+# settings of docs/settings.md. Replace aws_instance.flights and its attributes with your own resource.
 output "pyinfra_inventory" {
   value = {
     production = [

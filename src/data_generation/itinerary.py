@@ -57,9 +57,7 @@ def _scaled(shares: dict[Trip, float]) -> dict[Trip, float]:
         flown_from[destination] += share
         flown_to[destination] += share
         flown_to[end] += share
-    wanted_from = [
-        stated / found for stated, found in zip(_parts(FROM_SHARES), _parts(flown_from), strict=True)
-    ]
+    wanted_from = [stated / found for stated, found in zip(_parts(FROM_SHARES), _parts(flown_from), strict=True)]
     wanted_to = [stated / found for stated, found in zip(_parts(TO_SHARES), _parts(flown_to), strict=True)]
     return {
         (a, b, c): share * (wanted_from[a] * wanted_from[b] * wanted_to[b] * wanted_to[c]) ** 0.25

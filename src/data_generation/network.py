@@ -79,9 +79,7 @@ def prices() -> dict[tuple[int, int, int], float]:
     for (origin, destination, _), value in worth.items():
         shares[value] += legs[origin, destination] / len(FARES)
     # Where a value stands among all flights: in the middle of those that share it.
-    middles = [
-        top - share / 2 for top, share in zip(accumulate(shares.values()), shares.values(), strict=True)
-    ]
+    middles = [top - share / 2 for top, share in zip(accumulate(shares.values()), shares.values(), strict=True)]
     first, last = middles[0], middles[-1]
     price = {v: _quantile((m - first) / (last - first)) for v, m in zip(shares, middles, strict=True)}
     return {key: price[value] for key, value in worth.items()}

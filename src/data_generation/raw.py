@@ -40,9 +40,7 @@ def take_or_generate(data: Path, *, rows: int, seed: int) -> Path:
 
     flights.write(path, rows, seed)
     log.info("generated %s: %d rows from seed %d", path, rows, seed)
-    write_json(
-        origin_path(data), {"origin": "generated", "sha256": sha256_of(path), "rows": rows, "seed": seed}
-    )
+    write_json(origin_path(data), {"origin": "generated", "sha256": sha256_of(path), "rows": rows, "seed": seed})
     return path
 
 
@@ -58,9 +56,7 @@ def _is_ours(data: Path) -> bool:
 def main() -> int:
     """Run the command; return its exit code."""
     configure_logging()
-    parser = argparse.ArgumentParser(
-        description="Generate data/raw/flights.csv, unless somebody put one there."
-    )
+    parser = argparse.ArgumentParser(description="Generate data/raw/flights.csv, unless somebody put one there.")
     parser.add_argument("--data-dir", type=Path, default=data_dir(), help="default: %(default)s")
     try:
         params = load_params("raw", take_or_generate)

@@ -70,10 +70,7 @@ _COLUMN_RULES = {
     ],
 }
 SCHEMA = pa.DataFrameSchema(
-    {
-        name: pa.Column(pl.String, [*_TYPE_RULES[kind], *_COLUMN_RULES.get(name, [])])
-        for name, kind in TYPES.items()
-    },
+    {name: pa.Column(pl.String, [*_TYPE_RULES[kind], *_COLUMN_RULES.get(name, [])]) for name, kind in TYPES.items()},
     strict=True,
 )
 

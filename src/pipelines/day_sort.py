@@ -23,9 +23,7 @@ def by_day(
     """
     groups = _groups(days)
     with ExitStack() as stack:
-        files = [
-            stack.enter_context((folder / f"{n}.csv").open("wb")) for n in range(groups[max(groups)] + 1)
-        ]
+        files = [stack.enter_context((folder / f"{n}.csv").open("wb")) for n in range(groups[max(groups)] + 1)]
         for piece in pieces:
             group = day.replace_strict(groups, return_dtype=pl.Int64)
             dated = piece.with_columns(date=day.dt.to_string("%Y-%m-%d"), group=group)

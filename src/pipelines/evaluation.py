@@ -50,10 +50,7 @@ def of_models(models: Sequence[Path], silver: Path) -> list[dict[str, float]]:
 
     The table is read once: all models are asked about the same rows, whatever is written meanwhile.
     """
-    loaded = [
-        (lgb.Booster(model_file=model / "model.txt"), Encoding.read(model / "encoding.json"))
-        for model in models
-    ]
+    loaded = [(lgb.Booster(model_file=model / "model.txt"), Encoding.read(model / "encoding.json")) for model in models]
     prices: list[npt.NDArray[np.float64]] = []
     expected: list[list[npt.NDArray[np.float64]]] = [[] for _ in models]
     for piece in read_parquet(silver):

@@ -26,9 +26,7 @@ def write(
     counts, edges = np.histogram(prices - predicted, bins=_BINS)
     residuals = pl.DataFrame({"residual": (edges[:-1] + edges[1:]) / 2, "rows": counts})
     names, gains = booster.feature_name(), booster.feature_importance("gain")
-    importance = pl.DataFrame({"feature": names, "gain": gains}).sort(
-        "gain", "feature", descending=[True, False]
-    )
+    importance = pl.DataFrame({"feature": names, "gain": gains}).sort("gain", "feature", descending=[True, False])
     for name, table in (
         ("actual_vs_predicted", points),
         ("residuals", residuals),

@@ -73,10 +73,7 @@ def _with_report(directory: Path, said: str, faults: list[Fault], counted: str) 
     lines = [f"{said} Rows are counted from 1, {counted}.", ""]
     for fault in faults:
         lines.append(str(fault))
-        lines += [
-            f"  row {place}: {','.join('' if v is None else str(v) for v in row)}"
-            for place, row in fault.rows
-        ]
+        lines += [f"  row {place}: {','.join('' if v is None else str(v) for v in row)}" for place, row in fault.rows]
     with atomic_path(directory / "report.txt") as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return directory

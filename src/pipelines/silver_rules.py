@@ -59,10 +59,7 @@ _SPEED = pl.col("distance") / pl.col("time")
 # Missing values of these are filled in by gold.
 MAY_BE_MISSING = ("agency", "time", "distance")
 SCHEMA = pa.DataFrameSchema(
-    {
-        name: pa.Column(kind, _RULES.get(name, []), nullable=name in MAY_BE_MISSING)
-        for name, kind in TYPES.items()
-    },
+    {name: pa.Column(kind, _RULES.get(name, []), nullable=name in MAY_BE_MISSING) for name, kind in TYPES.items()},
     checks=[
         row_rule("goes_somewhere", pl.col("origin") != pl.col("destination")),
         row_rule("plausible_speed", _SPEED.is_between(_SLOWEST, _FASTEST)),

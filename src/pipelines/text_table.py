@@ -81,9 +81,7 @@ def _width(line: str) -> float:
 def _not_text(path: Path) -> Fault:
     """Return the fault of a file that is not UTF-8: its lines that are not."""
     with path.open("rb") as file:
-        count, shown = _first(
-            (place, (_shown(line),)) for place, line in enumerate(file) if not _is_text(line)
-        )
+        count, shown = _first((place, (_shown(line),)) for place, line in enumerate(file) if not _is_text(line))
     return Fault("utf8", row_count=count, rows=shown, detail=_first_byte(path))
 
 
@@ -91,9 +89,7 @@ def _cut_off(path: Path) -> Fault:
     """Return the fault of a file whose last line does not end."""
     with path.open("rb") as file:
         ((place, line),) = deque(enumerate(file), maxlen=1)
-    return Fault(
-        "truncated", row_count=1, rows=((place, (_shown(line),)),), detail="the last line has no end"
-    )
+    return Fault("truncated", row_count=1, rows=((place, (_shown(line),)),), detail="the last line has no end")
 
 
 def _first(rows: Iterable[_Row]) -> tuple[int, tuple[_Row, ...]]:

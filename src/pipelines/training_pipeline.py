@@ -55,9 +55,7 @@ def run(gold: Path, model: Path, *, rounds: int, **parameters: Any) -> Path:
 def _trained(table: Path, rounds: int, parameters: dict[str, Any]) -> lgb.Booster:
     """Return a model of the prices in a gold table."""
     features, prices = evaluation.read(read_parquet(table))
-    dataset = lgb.Dataset(
-        features, prices, feature_name=list(FEATURES), categorical_feature=list(CATEGORICAL)
-    )
+    dataset = lgb.Dataset(features, prices, feature_name=list(FEATURES), categorical_feature=list(CATEGORICAL))
     try:
         return lgb.train(_FIXED | parameters, dataset, num_boost_round=rounds)
     except lgb.basic.LightGBMError as error:

@@ -2,8 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 from src.shared.utils import ParameterError, data_dir, load_params
+
+RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=30)}
+"""Of each task of each DAG: what fails once may be the network's or a neighbour's fault."""
 
 
 @contextmanager

@@ -15,9 +15,7 @@ expect.set_options(timeout=PATIENCE)
 def chromium(*options: str) -> Iterator[Page]:
     """Open a page of it, started with these options beside those it always needs."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=PROGRAM, args=["--no-sandbox", *options], timeout=120_000
-        )
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox", *options], timeout=120_000)
         page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
         page.set_default_timeout(PATIENCE)
         yield page

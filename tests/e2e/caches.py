@@ -107,9 +107,7 @@ def serving(command: list[str], address: str, port: int, env: dict[str, str] | N
     """Run a server as long as the block lasts, from when it answers; its output goes to a file in CACHE."""
     path = CACHE / f"{Path(command[0]).name}.log"
     with path.open("w") as log:
-        server = subprocess.Popen(
-            command, env=os.environ | (env or {}), stdout=log, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(command, env=os.environ | (env or {}), stdout=log, stderr=log, start_new_session=True)
     try:
         until(f"{path.stem} answers", lambda: server.poll() is not None or answers(address, port), limit=300)
         if server.poll() is not None:

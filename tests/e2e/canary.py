@@ -19,11 +19,7 @@ WATCHERS = {
     "processes-of-guest": "--uid=guest perl /usr/local/bin/watch processes",
     "files": f"--uid=guest perl /usr/local/bin/watch files {BUSY}",
 }
-START = (
-    "systemd-run --quiet --collect --unit=watch-{name} --property=StandardOutput=file:"
-    + SEEN
-    + "/{name} {how}"
-)
+START = "systemd-run --quiet --collect --unit=watch-{name} --property=StandardOutput=file:" + SEEN + "/{name} {how}"
 INSPECT = """
 docker ps --all --quiet | xargs docker inspect
 docker images --quiet | sort -u | xargs docker inspect

@@ -9,6 +9,7 @@ from typing import Any
 
 from .command import ROOT, Finished
 from .host import PYINFRA
+from .times import RUNS, noted
 
 
 def write(folder: Path, **groups: list[tuple[str, dict[str, Any]]]) -> Path:
@@ -19,9 +20,8 @@ def write(folder: Path, **groups: list[tuple[str, dict[str, Any]]]) -> Path:
     return inventory
 
 
-def pyinfra(
-    inventory: Path, *arguments: str, password: str = "", env: Mapping[str, str] | None = None
-) -> Finished:
+@noted(RUNS)
+def pyinfra(inventory: Path, *arguments: str, password: str = "", env: Mapping[str, str] | None = None) -> Finished:
     """Type `pyinfra -y INVENTORY …` where there is no terminal; a password comes on standard input."""
     asked = ["--same-sudo-password"] if password else []
     return subprocess.run(
@@ -43,7 +43,4 @@ def outcomes(done: Finished) -> dict[str, str]:
     assert "traceback" not in said.lower(), said
     _, _, end = said.partition("--> Hosts:\n")
     lines = [line for line in end.split("\n\n")[0].splitlines() if line.startswith("    ")]
-    return {
-        name: re.sub(r"\d+\.\d s", "N s", clause)
-        for name, clause in (line.split(maxsplit=1) for line in lines)
-    }
+    return {name: re.sub(r"\d+\.\d s", "N s", clause) for name, clause in (line.split(maxsplit=1) for line in lines)}

@@ -124,9 +124,7 @@ class GatedRun:
 
     def told(self, name: str) -> Any:
         """Return by which editions a task ran."""
-        return self.api.get(f"dags/gated/dagRuns/{self.id}/taskInstances/{name}/xcomEntries/return_value")[
-            "value"
-        ]
+        return self.api.get(f"dags/gated/dagRuns/{self.id}/taskInstances/{name}/xcomEntries/return_value")["value"]
 
     def outcome(self, name: str) -> tuple[str, int]:
         """Return what became of a task, and of which try."""

@@ -1,6 +1,7 @@
 """A domain's certificate as its user gets one, and the domain as a browser or any other client sees it."""
 
 import base64
+import json
 import socket
 import ssl
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ class Site:
     machine: Machine
     root: str
     """The one authority that is trusted, in PEM."""
+    through: str = ""
+    """Address of the machine on another network."""
 
     @property
     def address(self) -> str:
         """The machine's address, as others on its network reach it."""
-        found = run(
-            ["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.machine.container]
-        )
+        if self.through:
+            return self.through
+        found = run(["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.machine.container])
         return found.stdout.strip()
 
     @property
@@ -41,13 +44,31 @@ class Site:
 
     def get(self, path: str, *, port: int = 443, **options: Any) -> urllib3.BaseHTTPResponse:
         """Ask for something: over HTTPS, verified, or over HTTP where the port is another."""
+        return self.ask("GET", path, port=port, **options)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        port: int = 443,
+        headers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask for something or send something, at the path as it is written."""
+        named = {"Host": DOMAIN, **(headers or {})}
         if port != 443:
             plain = urllib3.HTTPConnectionPool(self.address, port)
-            return plain.request("GET", path, headers={"Host": DOMAIN}, redirect=False, **options)
+            return plain.urlopen(method, path, headers=named, redirect=False, **options)
         pool = urllib3.HTTPSConnectionPool(
             self.address, port, ssl_context=self.trust, server_hostname=DOMAIN, assert_hostname=DOMAIN
         )
-        return pool.request("GET", path, headers={"Host": DOMAIN}, redirect=False, **options)
+        return pool.urlopen(method, path, headers=named, redirect=False, **options)
+
+    def log_in(self, password: str) -> urllib3.BaseHTTPResponse:
+        """Ask for a token."""
+        body = json.dumps({"username": "airflow", "password": password})
+        return self.ask("POST", "/auth/token", headers={"Content-Type": "application/json"}, body=body)
 
     def certificate(self) -> x509.Certificate:
         """Return the certificate that is served, verified."""

@@ -27,9 +27,9 @@ class Load:
     """What is posted, in JSON; without, the path is only asked for."""
     token: str = ""
     """Who asks, where the path is not for everybody."""
-    rate: float = 20
-    """Requests a second."""
-    patience: float = 10
+    rate: float = 10
+    """Requests a second. Twice as many are too many for a webserver beside which two images are built on two cores."""
+    patience: float = 20
     """Seconds after which a request that was not answered has failed."""
     domain: str = ""
     """The host name that is asked for, where it is another than the address."""

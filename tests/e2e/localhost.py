@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .command import ROOT, Finished, run
 from .host import PYINFRA, Host
+from .times import RUNS, noted
 
 # Who is root already may have no sudo.
 AS_ROOT = () if os.geteuid() == 0 else ("sudo",)
@@ -40,20 +41,18 @@ class Localhost(Host):
         """Give the address itself: what the host reaches, the tests reach."""
         yield host, port
 
-    def pyinfra(
-        self, *arguments: str, checkout: Path = ROOT, env: Mapping[str, str] | None = None
-    ) -> Finished:
+    @noted(RUNS)
+    def pyinfra(self, *arguments: str, checkout: Path = ROOT, env: Mapping[str, str] | None = None) -> Finished:
         """Type `pyinfra -y inventory.py … --limit @local`, with the inventory of the project."""
         command: list[str | Path] = [PYINFRA, "-y", "inventory.py", *arguments, "--limit", "@local"]
         return run(command, check=False, cwd=checkout, env=env)
 
-    def deploy(
-        self, *arguments: str, checkout: Path = ROOT, env: Mapping[str, str] | None = None
-    ) -> Finished:
+    def deploy(self, *arguments: str, checkout: Path = ROOT, env: Mapping[str, str] | None = None) -> Finished:
         """Type `make deploy`, or where there are arguments, what that stands for."""
         if arguments:
             return super().deploy(*arguments, checkout=checkout, env=env)
-        return run(["make", "deploy"], cwd=checkout, env=env)
+        with noted(RUNS):
+            return run(["make", "deploy"], cwd=checkout, env=env)
 
     def clear(self) -> None:
         """Remove the stack and all it kept, if it is the tests'."""

@@ -13,7 +13,10 @@ from .caches import Caches, answers, free_port
 from .command import ROOT, Finished, run, until
 from .host import PYINFRA, Host
 from .machine_image import image
+from .saved import CONTAINERD, DOCKER, Saved, copy_images, copy_volumes
+from .times import RUNS, noted
 
+VOLUMES = (f"--volume={DOCKER}", f"--volume={CONTAINERD}")
 # What a container may do that is a VM to those inside. --privileged would ask for SYS_RESOURCE as well, which
 # the machine that runs the tests may not have itself.
 LIKE_A_VM = (
@@ -21,7 +24,7 @@ LIKE_A_VM = (
     "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined",
     "--security-opt=systempaths=unconfined", "--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
     "--tmpfs=/run:rw,nosuid,nodev,exec,mode=755", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec,mode=1777",
-    "--volume=/var/lib/docker", "--volume=/var/lib/containerd", "--stop-signal=SIGRTMIN+3",
+    *VOLUMES, "--stop-signal=SIGRTMIN+3",
 )  # fmt: skip
 
 
@@ -38,6 +41,20 @@ def not_to_be_had() -> list[str]:
 # Of the test run that a machine belongs to.
 LABEL = "flights-e2e.run"
 
+
+def run_id() -> str:
+    """Return which test run this is, the same in all its processes."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+
+
+def clear(run_id: str) -> None:
+    """Remove the machines that a test run has left, and those it has saved."""
+    mine = f"--filter=label={LABEL}={run_id}"
+    if left := run(["docker", "ps", "--all", "--quiet", mine]).stdout.split():
+        run(["docker", "rm", "--force", "--volumes", *left], check=False)
+    run(["docker", "image", "prune", "--all", "--force", mine], check=False)
+
+
 # The DAGs run when a test says so, and not also when it happens to be four in the morning.
 UNSCHEDULED = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false"}
 
@@ -50,6 +67,10 @@ class Machine(Host):
     suite: str
     directory: Path
     port: int = field(default_factory=free_port)
+    origin: Saved | None = None
+    """The machine that it is a copy of, if any."""
+    images: Saved | None = None
+    """The machine whose images its Docker has as soon as there is one, if any."""
 
     @property
     def container(self) -> str:
@@ -73,18 +94,39 @@ class Machine(Host):
             "PIP_TRUSTED": caches.address,
         }
         run([
-            "docker", "run", "--detach", f"--name={self.container}", f"--hostname={self.name}",
-            f"--label={LABEL}={os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}",
-            f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM, *not_to_be_had(),
-            *(f"--env={name}={value}" for name, value in given.items()), image(self.suite, caches.apt),
+            "docker", "create", f"--name={self.container}", f"--hostname={self.name}",
+            f"--label={LABEL}={run_id()}", f"--publish=127.0.0.1:{self.port}:22", *LIKE_A_VM, *not_to_be_had(),
+            *(f"--env={name}={value}" for name, value in given.items()),
+            self.origin.image if self.origin else image(self.suite, caches.apt),
         ])  # fmt: skip
+        if self.origin:
+            copy_volumes(self.origin.container, self.container)
+        elif self.images:
+            copy_images(self.images.container, self.container)
+        run(["docker", "start", self.container])
         until(f"host keys of {self.name}", self.note_host_keys, limit=180)
         self.write_inventory(self.inventory)
         self.wait()
 
+    def save(self) -> Saved:
+        """Keep it as it is now: what begins from that is a machine whose power was cut at this moment."""
+        name = f"{self.container}-saved"
+        run(["docker", "pause", self.container])
+        try:
+            # With the label, which `clear` finds it by.
+            run(["docker", "commit", "--pause=false", self.container, name])
+            run(["docker", "create", f"--name={name}", *VOLUMES, name])
+            copy_volumes(self.container, name)
+        finally:
+            run(["docker", "unpause", self.container])
+        return Saved(name, name, self.first_deploy.stdout, self.first_deploy.stderr)
+
     def note_host_keys(self) -> bool:
         """Learn the keys as from a provider's console, so that SSH can be strict about them."""
-        keys = run(["docker", "exec", self.container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"]).stdout
+        # Those of the machine that it is a copy of are gone once it takes the key of its own.
+        mine = (self.directory / "id_ed25519.pub").read_text().strip()
+        look = 'grep -qsxF "$0" /home/debian/.ssh/authorized_keys && cat /etc/ssh/ssh_host_*_key.pub'
+        keys = run(["docker", "exec", self.container, "sh", "-c", look, mine]).stdout
         lines = [f"[127.0.0.1]:{self.port} {key}\n" for key in keys.splitlines()]
         (self.directory / "known_hosts").write_text("".join(lines))
         return len(lines) == 3
@@ -151,6 +193,7 @@ class Machine(Host):
             finally:
                 forwarding.terminate()
 
+    @noted(RUNS)
     def pyinfra(
         self,
         *arguments: str,
@@ -159,13 +202,12 @@ class Machine(Host):
         env: Mapping[str, str] | None = None,
     ) -> Finished:
         """Type `pyinfra -y INVENTORY …` in a checkout of the project, and see what comes of it."""
-        command: list[str | Path] = [
-            PYINFRA,
-            "-y",
-            inventory or self.inventory,
-            *arguments,
-        ]
+        command = self.pyinfra_command(*arguments, inventory=inventory)
         return run(command, check=False, cwd=checkout, env=env)
+
+    def pyinfra_command(self, *arguments: str, inventory: Path | None = None) -> list[str | Path]:
+        """Return the words of `pyinfra -y INVENTORY …`."""
+        return [PYINFRA, "-y", inventory or self.inventory, *arguments]
 
     def reboot(self) -> None:
         """Shut it down and start it again."""

@@ -54,13 +54,22 @@ def remove_others(suite: str, name: str) -> None:
 
 def bootstrap(suite: str, rootfs: Path, target: Path, proxy: str, packages: Iterable[str]) -> None:
     """Write a minimal `suite` with these packages and the files in `rootfs` to a tar file or a directory."""
-    source = f"deb [signed-by={KEYRING}] {mirror('Debian')} {suite} main"
+    sources = [
+        f"deb [signed-by={KEYRING}] {mirror(label)} {part} main"
+        for label, parts in archives(suite).items()
+        for part in parts
+    ]
     command: list[str | Path] = [
         "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
         f'--aptopt=Acquire::http::Proxy "{proxy}"', f"--customize-hook={VM / 'customize'}",
-        suite, target, source,
+        suite, target, *sources,
     ]  # fmt: skip
     run(command, env={"ROOTFS": str(rootfs)})
+
+
+def archives(suite: str) -> dict[str, list[str]]:
+    """Return, of each archive, what a machine has of it; security updates are part of a new image."""
+    return {"Debian": [suite, f"{suite}-updates"], "Debian-Security": [f"{suite}-security"]}
 
 
 def write_sources(apt: Path, suite: str) -> None:
@@ -69,19 +78,16 @@ def write_sources(apt: Path, suite: str) -> None:
     Debian's cloud images read the mirrors from a list beside the sources (here: Debian 13); its installer
     writes one line a suite (here: Debian 12).
     """
-    archives = {
-        "debian": ("Debian", [suite, f"{suite}-updates"]),
-        "debian-security": ("Debian-Security", [f"{suite}-security"]),
-    }
     if suite == "bookworm":
         apt.mkdir(parents=True)
-        parts = [(mirror(label), part) for label, suites in archives.values() for part in suites]
+        parts = [(mirror(label), part) for label, suites in archives(suite).items() for part in suites]
         (apt / "sources.list").write_text("".join(f"deb {address} {part} main\n" for address, part in parts))
         return
     stanzas = []
     for directory in ("mirrors", "sources.list.d"):
         (apt / directory).mkdir(parents=True)
-    for name, (label, suites) in archives.items():
+    for label, suites in archives(suite).items():
+        name = label.lower()
         (apt / f"mirrors/{name}.list").write_text(f"{mirror(label)}\n")
         stanzas.append(
             f"Types: deb\nURIs: mirror+file:///etc/apt/mirrors/{name}.list\n"
@@ -113,7 +119,7 @@ def write_authorities(directory: Path) -> None:
 
 def fingerprint(rootfs: Path, packages: Iterable[str]) -> str:
     """Twelve hex digits of everything that an image is made from."""
-    digest = hashlib.sha256(f"{packages}{mirror('Debian')}".encode() + (VM / "customize").read_bytes())
+    digest = hashlib.sha256(f"{packages}{mirror('Debian')}with updates".encode() + (VM / "customize").read_bytes())
     for path in sorted(path for path in rootfs.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(rootfs)}{os.access(path, os.X_OK)}".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

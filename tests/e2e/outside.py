@@ -23,6 +23,7 @@ SUBNETS = (f"fd00:f11e:{PROCESS}::/64", f"10.213.{77 + PROCESS}.0/24")
 def network(machine: Machine) -> Iterator[list[str]]:
     """Put a machine on a network with this one, for as long as the block lasts; gives its two addresses."""
     name = f"{machine.container}-outside"
+    hosts = machine.run("cat /etc/hosts").stdout
     run(["docker", "network", "create", "--ipv6", *(f"--subnet={subnet}" for subnet in SUBNETS), name])
     try:
         run(["docker", "network", "connect", name, machine.container])
@@ -33,6 +34,8 @@ def network(machine: Machine) -> Iterator[list[str]]:
     finally:
         run(["docker", "network", "disconnect", "--force", name, machine.container], check=False)
         run(["docker", "network", "rm", name])
+        # The engine has taken the machine's own name out, which sudo asks for each time, and says where it finds none.
+        machine.sudo(f"cat >/etc/hosts <<'END'\n{hosts}END")
 
 
 def addresses(machine: Machine, network: str) -> list[str]:

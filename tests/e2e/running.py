@@ -52,9 +52,7 @@ class Running:
 
 
 @contextmanager
-def begun(
-    machine: Machine, *arguments: str, checkout: Path = ROOT, inventory: Path | None = None
-) -> Iterator[Running]:
+def begun(machine: Machine, *arguments: str, checkout: Path = ROOT, inventory: Path | None = None) -> Iterator[Running]:
     """Type `pyinfra -y INVENTORY …`, and do not wait for its end; after the block it is killed."""
     number = len(list(machine.directory.glob("output-*")))
     output = machine.directory / f"output-{number}"

@@ -139,9 +139,7 @@ def test_a_second_deploy_of_it_changes_nothing(machine: Machine, api: Airflow, p
     assert re.search(rf"{current_release(machine)}.*Say good day", history.stdout + history.stderr)
 
 
-def test_a_conflict_is_refused_before_anything_is_changed(
-    machine: Machine, api: Airflow, project: Path
-) -> None:
+def test_a_conflict_is_refused_before_anything_is_changed(machine: Machine, api: Airflow, project: Path) -> None:
     """The line names the file, both versions and the way out."""
     before = current_release(machine)
     done = machine.pyinfra("deploy.py", *chosen(project, "shared"))
@@ -153,9 +151,7 @@ def test_a_conflict_is_refused_before_anything_is_changed(
     assert current_release(machine) == before
 
 
-def test_a_conflict_further_down_is_refused_by_the_build(
-    machine: Machine, api: Airflow, project: Path
-) -> None:
+def test_a_conflict_further_down_is_refused_by_the_build(machine: Machine, api: Airflow, project: Path) -> None:
     """One sentence says so, of no other failure; what goes with Airflow is installed beside it."""
     before = current_release(machine)
     reasons = {
@@ -166,10 +162,10 @@ def test_a_conflict_further_down_is_refused_by_the_build(
     try:
         for requirement, reason in reasons.items():
             (project / "requirements.txt").write_text(f"{requirement}\n")
-            for step in ("deploy.project.upload", "deploy.image.build"):
+            for step in ("deploy.release.upload", "deploy.images.build"):
                 done = machine.pyinfra(step, *chosen(project, "shared"))
                 said = done.stdout + done.stderr
-                assert (done.returncode == 0) == (not reason or step == "deploy.project.upload"), said
+                assert (done.returncode == 0) == (not reason or step == "deploy.release.upload"), said
             for sentence in {*reasons.values()} - {""}:
                 assert len(matching(said.splitlines(), "error: ", sentence)) == (sentence == reason), said
             assert "traceback" not in said.lower()

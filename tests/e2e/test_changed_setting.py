@@ -12,7 +12,7 @@ def parallelism(machine: Machine) -> str:
 
 def test_parallelism_reaches_the_scheduler_alone(bookworm: Machine) -> None:
     """Only the scheduler is made anew, with the setting; without the setting it is the default again."""
-    bookworm.deploy()
+    bookworm.as_deployed()
     before = ids(bookworm)
     assert parallelism(bookworm) == "8"
 
@@ -22,16 +22,16 @@ def test_parallelism_reaches_the_scheduler_alone(bookworm: Machine) -> None:
     assert {name for name in before if before[name] != after[name]} == {"airflow-scheduler"}
     assert set(health(bookworm).values()) == {"healthy"}
 
-    bookworm.deploy()
+    bookworm.as_deployed()
     assert parallelism(bookworm) == "8"
 
 
 def test_a_triggerer_comes_and_goes_with_its_setting(bookworm: Machine) -> None:
     """A service that a setting asks for is started beside the others, and removed with the setting."""
-    bookworm.deploy()
+    bookworm.as_deployed()
     before = ids(bookworm)
     bookworm.deploy("--data", "triggerer=true")
     assert health(bookworm)["airflow-triggerer"] == "healthy"
     assert before.items() <= ids(bookworm).items()
-    bookworm.deploy()
+    bookworm.as_deployed()
     assert ids(bookworm) == before

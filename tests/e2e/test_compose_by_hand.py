@@ -12,6 +12,9 @@ COMPOSE = "cd /opt/flights-mlops && sudo docker compose -f airflow/docker-compos
 
 def test_the_three_compose_commands_work_by_hand(trixie: Machine) -> None:
     """After a `down`, they bring a stack up that runs the pipeline, and a deploy finds nothing to do."""
+    trixie.as_deployed()
+    # What earlier builds have kept may be gone: with this one, the next comes to the same image.
+    trixie.run(f"{COMPOSE} build")
     trixie.deploy()
     trixie.run(f"{COMPOSE} down")
     assert health(trixie) == {}

@@ -60,9 +60,7 @@ def served(package_caches: Caches) -> Iterator[Bucket]:
         yield found
 
 
-def deploy(
-    machine: Machine, checkout: Checkout, settings: Mapping[str, str], *arguments: str, **env: str
-) -> Finished:
+def deploy(machine: Machine, checkout: Checkout, settings: Mapping[str, str], *arguments: str, **env: str) -> Finished:
     """Type the deploy of these settings, with these variables exported; others of AWS are not."""
     given = [word for name, value in settings.items() for word in ("--data", f"{name}={value}")]
     none = {name: "" for name in os.environ if name.startswith("AWS_")}
@@ -85,7 +83,7 @@ def test_a_directory_of_the_host(machine: Machine, checkout: Checkout) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     with airflow(machine) as api:
         transferred(machine, api)
-    uid = machine.run("id --user").stdout.strip()
+    uid = machine.run("id --user flights-mlops").stdout.strip()
     assert machine.sudo("stat --format '%u %a' /srv/dvc/flights").stdout == f"{uid} 750\n"
     assert len(machine.sudo("find /srv/dvc/flights/files -type f").stdout.splitlines()) == 1
     having = {
@@ -99,7 +97,7 @@ def test_a_directory_of_the_host(machine: Machine, checkout: Checkout) -> None:
 def test_a_directory_that_tasks_cannot_write_to_is_refused(machine: Machine, checkout: Checkout) -> None:
     """The line names it and the way out; it stays whose it was."""
     machine.sudo("install -d /srv/theirs && touch /srv/theirs/file")
-    for directory, words in (("/srv/theirs", "chown"), ("/srv/theirs/file", "is no directory")):
+    for directory, words in (("/srv/theirs", "chown"), ("/srv/theirs/file", "is not a directory")):
         done = deploy(machine, checkout, {"dvc_remote": directory})
         said = (done.stdout + done.stderr).partition("--> Hosts:")[0].splitlines()
         assert done.returncode != 0
@@ -145,9 +143,7 @@ def test_a_bucket(machine: Machine, checkout: Checkout, served: Bucket) -> None:
         for name, value in keys.items()
     }
     assert machine.sudo(f"stat --format '%a' {KEPT}").stdout == "440\n"
-    assert singing(machine.sudo(f"cat {KEPT}").stdout, canaries) == {
-        name for name in canaries if "second" in name
-    }
+    assert singing(machine.sudo(f"cat {KEPT}").stdout, canaries) == {name for name in canaries if "second" in name}
     patterns = " ".join(f"-e {value}" for value in canaries.values())
     found = machine.sudo(f"grep -rlF {patterns} /opt/flights-mlops /var/lib/flights-mlops", check=False)
     assert (found.returncode, found.stdout) == (1, "")

@@ -60,9 +60,7 @@ def test_the_run_is_in_the_database(host: Host, run_id: str) -> None:
     """Airflow's own database, asked in SQL, knows the run and that it went well."""
     password = host.fetch(f"{SECRETS}/postgres_password").decode()
     with host.tunnel(5432, address(host, "postgres-airflow")) as (server, port):
-        connection = psycopg2.connect(
-            host=server, port=port, user="airflow", password=password, dbname="airflow"
-        )
+        connection = psycopg2.connect(host=server, port=port, user="airflow", password=password, dbname="airflow")
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT dag_id, state FROM dag_run WHERE run_id = %s", (run_id,))
             assert cursor.fetchall() == [(DAG, "success")]
@@ -71,9 +69,10 @@ def test_the_run_is_in_the_database(host: Host, run_id: str) -> None:
 
 @pytest.mark.usefixtures("run_id")
 def test_nothing_that_airflow_writes_is_roots(host: Host) -> None:
-    """All that runs write belongs to the login user, as whom the containers run; never to root."""
+    """All that runs write is the service user's, as whom the containers run; on localhost the login's."""
     login = host.run("id --user").stdout.strip()
-    uid = "50000" if login == "0" else login
+    own = "50000" if login == "0" else login
+    uid = own if host.name == "localhost" else host.run("id --user flights-mlops").stdout.strip()
     users = {name: found["Config"]["User"].split(":")[0] for name, found in containers(host).items()}
     assert {user for name, user in users.items() if name.startswith("airflow-")} == {uid}
     others = host.sudo(f"find {STATE}/data {STATE}/models {STATE}/logs ! -user {uid} -ls").stdout

@@ -29,11 +29,11 @@ runcmd:
 FIRST_STEPS = '''\
 """The beginning of deploy.py."""
 
-from deploy import cloud_init, engine, preflight
+from deploy import cloud_init, docker, preflight
 
 preflight.check()
 cloud_init.wait()
-engine.install()
+docker.install()
 '''
 
 
@@ -60,9 +60,9 @@ def test_a_wrong_sudo_password(vm: Machine, inventory: Path, verbosity: str) -> 
     assert time.monotonic() - start < 60
     assert sorted(everything(vm) ^ before) == []
     assert done.returncode == 1
-    assert fleet.outcomes(done)["vm"].startswith("refused: sudo does not accept the password that was given")
+    assert fleet.outcomes(done)["vm"].startswith("refused: sudo rejected the password")
     said = done.stdout + done.stderr
-    assert said.count("\n    vm: sudo does not accept the password") == 1
+    assert said.count("\n    vm: sudo rejected the password") == 1
     assert WRONG not in said
 
 
@@ -70,22 +70,22 @@ def test_no_sudo_password_where_nobody_can_be_asked(inventory: Path) -> None:
     """The way out is said, and not waited for."""
     done = fleet.pyinfra(inventory, "deploy.py")
     assert done.returncode == 1
-    assert "give the password with --same-sudo-password" in fleet.outcomes(done)["vm"]
+    assert "pass the password with --same-sudo-password" in fleet.outcomes(done)["vm"]
 
 
 def test_each_kind_of_root_and_no_python(vm: Machine, inventory: Path, tmp_path: Path) -> None:
     """With a password, without one, and root: the first installs the engine, and the others find it there."""
     no_python = "! ls /usr/bin/python3* /usr/local/bin/python3*"
     vm.run(no_python)
-    first = fleet.pyinfra(inventory, "deploy.engine.install", "-vvv", "--debug", password=PASSWORD)
+    first = fleet.pyinfra(inventory, "deploy.docker.install", "-vvv", "--debug", password=PASSWORD)
     assert first.returncode == 0, first.stderr
-    assert fleet.outcomes(first)["vm"] == "1 of 1 steps changed it, N s"
+    assert fleet.outcomes(first)["vm"] == "1 of 1 operations changed, N s"
     assert PASSWORD not in first.stdout + first.stderr
     vm.run(no_python)
     vm.sudo("install -d -m 0700 /root/.ssh && cp /home/debian/.ssh/authorized_keys /root/.ssh/")
     for user in ("debian", "root"):
         other = fleet.write(tmp_path / user, fleet=[vm.reached(ssh_user=user)])
-        for step in ("deploy.preflight.check", "deploy.engine.install"):
+        for step in ("deploy.preflight.check", "deploy.docker.install"):
             done = fleet.pyinfra(other, step)
             assert done.returncode == 0, done.stderr
             assert fleet.outcomes(done)["vm"] == "nothing changed, N s"
@@ -105,15 +105,15 @@ def test_cloud_init_is_waited_for(vm: Machine, checkout: Checkout, tmp_path: Pat
 
     checkout.write("first.py", FIRST_STEPS)
     short = fleet.pyinfra(inventory, "deploy.cloud_init.wait", "--data", "cloud_init_timeout=1")
-    assert "cloud-init on vm is still at work after 1 s" in fleet.outcomes(short)["vm"]
+    assert "cloud-init on vm is still running after 1 s" in fleet.outcomes(short)["vm"]
     with begun(vm, "first.py", checkout=checkout.path, inventory=inventory) as deploy:
         deploy.wait_for("Waiting for cloud-init (modules-final)")
         assert "Docker" not in deploy.said
         vm.sudo("touch /run/go-on")
         said = deploy.succeed()
     vm.sudo("ls /root/was-run")
-    assert "cloud-init has ended with an error on vm, and the deploy goes on: " in said
-    assert re.search(r"the deploy goes on: .*scripts.user", said), said
+    assert "cloud-init finished with an error, the deploy continues: " in said
+    assert re.search(r"the deploy continues: .*scripts.user", said), said
     again = fleet.pyinfra(inventory, "deploy.cloud_init.wait")
     assert fleet.outcomes(again)["vm"] == "nothing changed, N s"
 
@@ -126,14 +126,12 @@ def test_cloud_init_that_crashes_is_not_waited_for(vm: Machine, tmp_path: Path) 
     with begun(vm, "deploy.cloud_init.wait", inventory=inventory) as deploy:
         deploy.wait_for("Waiting for cloud-init (modules-final)")
         vm.sudo("systemctl kill --signal=KILL cloud-init-main.service")
-        assert "cloud-init has failed on vm, and the deploy goes on" in deploy.succeed()
+        assert "cloud-init failed, the deploy continues" in deploy.succeed()
 
 
 def install_cloud_init(vm: Machine) -> None:
     """Have Debian's own cloud-init on it, and in its user data, beside the example, what takes long."""
-    vm.sudo(
-        "apt-get -qq update && apt-get -qq install --yes --no-install-recommends cloud-init >/dev/null 2>&1"
-    )
+    vm.sudo("apt-get -qq update && apt-get -qq install --yes --no-install-recommends cloud-init >/dev/null 2>&1")
     key = (vm.directory / "id_ed25519.pub").read_text().strip()
     example = (ROOT / "examples/cloud-init/user-data.yaml").read_text()
     placeholder = next(line for line in example.splitlines() if "ssh-ed25519" in line).split("- ", 1)[1]

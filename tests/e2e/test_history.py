@@ -19,7 +19,7 @@ LINE = re.compile(
     r"(?P<time>\S+)  (?P<event>[a-z ]+) (?P<release>r-[0-9a-f]{12}|-)(: (?P<reason>.+))?"
     r"  by (?P<owner>\S+) \((?P<message>.*)\), commit (?P<commit>.+)"
 )
-COMPOSE = "templates/airflow/docker-compose.yaml.j2"
+COMPOSE = "templates/stack/docker-compose.yaml.j2"
 COMMAND = "    command: [env, --chdir=/opt/airflow, airflow, dag-processor]\n"
 
 
@@ -51,9 +51,9 @@ def current(machine: Machine) -> str:
 @pytest.fixture
 def machine(trixie: Machine) -> Iterator[Machine]:
     """Take a machine that runs the project as it is, and leave it so."""
-    trixie.deploy()
+    trixie.as_deployed()
     yield trixie
-    trixie.deploy()
+    trixie.as_deployed()
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_each_change_is_remembered(machine: Machine, checkout: Checkout) -> None
     assert failed.event == "failed"
     assert "airflow-dag-processor" in str(failed.reason)
     assert failed.commit.startswith(commit(checkout))
-    assert (put_back.event, put_back.release) == ("put back", before)
+    assert (put_back.event, put_back.release) == ("rolled back", before)
 
     checkout.write("dags/broken.py", "from airflow.sdk import dag\nimport no_such_module\n")
     failing = machine.pyinfra("deploy.py", *message, checkout=checkout.path)

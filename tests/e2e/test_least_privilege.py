@@ -18,18 +18,23 @@ def secrets(*names: str) -> dict[str, tuple[str, bool]]:
     return {f"/run/secrets/{name}": (f"/etc/flights-mlops/secrets/{name}", False) for name in names}
 
 
+def state(*names: str, writable: bool = True) -> dict[str, tuple[str, bool]]:
+    """Return the mounts of these directories that tasks write to."""
+    return {f"{STATE}/{name}": (f"{STATE}/{name}", writable) for name in names}
+
+
 AIRFLOW = {
     "/opt/flights-mlops": ("/opt/flights-mlops", False),
-    STATE: (STATE, True),
     **secrets("api_secret_key", "fernet_key", "jwt_secret", "sql_alchemy_conn"),
 }
 # What each service has of its host, by where it has it: the source, and whether it may write there.
 BINDS = {
     "postgres-airflow": secrets("postgres_password"),
-    "airflow-webserver": AIRFLOW,
-    "airflow-dag-processor": AIRFLOW,
+    "airflow-webserver": AIRFLOW | state("logs", writable=False),
+    "airflow-dag-processor": AIRFLOW | state("logs"),
     # DVC follows no links: in the tree that it works in, these are directories.
     "airflow-scheduler": AIRFLOW
+    | state("data", "logs", "models", "workspace")
     | {f"{STATE}/workspace/{name}": (f"{STATE}/{name}", True) for name in ("data", "models")},
 }
 
@@ -37,8 +42,7 @@ BINDS = {
 def status(host: Host, container: dict[str, Any]) -> list[dict[str, str]]:
     """Return what the kernel says of each process in a container."""
     listed = host.sudo(
-        f"for pid in $(docker top {container['Id']} -o pid | tail -n +2); "
-        "do cat /proc/$pid/status || true; echo; done"
+        f"for pid in $(docker top {container['Id']} -o pid | tail -n +2); do cat /proc/$pid/status || true; echo; done"
     ).stdout
     blocks = [block.splitlines() for block in listed.split("\n\n") if block.strip()]
     return [dict(line.split(":\t", 1) for line in block if ":\t" in line) for block in blocks]
@@ -158,4 +162,4 @@ def test_a_task_that_takes_too_much_ends_alone(bookworm: Machine, checkout: Chec
             assert api.state("flights_bronze", api.run("flights_bronze")) == "success"
         assert ids(bookworm) == before
     finally:
-        bookworm.deploy()
+        bookworm.as_deployed()

@@ -17,7 +17,8 @@ from .machine import Machine
 from .running import Running, begun
 from .test_second_deploy import files
 
-GO_ON = "/var/lib/flights-mlops/data/go-on"
+# The DAG processor, which imports the DAGs, has nothing of what tasks write but their logs.
+GO_ON = "/var/lib/flights-mlops/logs/go-on"
 # Holds the deploy where it imports the DAGs of the release: before the switch, and nothing else is touched.
 SLOW_DAG = f'''\
 """A DAG whose import takes until somebody says so."""
@@ -44,7 +45,7 @@ HELD_AT = "Import the DAGs of the release"
 MESSAGE = "the new prices, at last"
 OWNER = f"{getpass.getuser()}@{socket.gethostname()}"
 CURRENT = "readlink /opt/flights-mlops/current"
-# The ends, on the machine that deploys, of all SSH connections but the one that asks.
+# The ends, on the control node, of all SSH connections but the one that asks.
 OTHER_CONNECTIONS = """
 ss --no-header --numeric --tcp state established '( sport = :22 )' |
 awk '{ sub(".*:", "", $4); print $4 }' | grep --invert-match "^$(echo "$SSH_CONNECTION" | cut -d ' ' -f 2)$"
@@ -62,10 +63,10 @@ def checkout(tmp_path: Path) -> Checkout:
 @pytest.fixture
 def machine(bookworm: Machine) -> Iterator[Machine]:
     """Take a machine on which nobody deploys, and leave it so."""
-    bookworm.deploy()
+    bookworm.as_deployed()
     yield bookworm
     let_go_on(bookworm)
-    bookworm.deploy()
+    bookworm.as_deployed()
     bookworm.sudo(f"rm {GO_ON}")
 
 
@@ -73,7 +74,7 @@ def machine(bookworm: Machine) -> Iterator[Machine]:
 def held(machine: Machine, checkout: Checkout) -> Iterator[Running]:
     """Deploy, and be in the middle of that."""
     with begun(machine, "deploy.py", "--data", f"message={MESSAGE}", checkout=checkout.path) as deploy:
-        deploy.wait_for(f"Starting operation: Project | {HELD_AT}")
+        deploy.wait_for(f"Starting operation: DAGs | {HELD_AT}")
         # The step itself, and not only its announcement; the brackets keep `pgrep` from finding this command.
         until("the DAG check", lambda: machine.sudo("pgrep --full bin/[c]heck-dags").stdout)
         yield deploy
@@ -115,7 +116,7 @@ def test_a_second_deploy_is_refused(machine: Machine, checkout: Checkout) -> Non
         done = first.end()
     assert done.returncode == 0, done.stdout
     shown = machine.pyinfra("deploy.lock.show")
-    assert "nobody deploys" in shown.stdout + shown.stderr
+    assert "nobody is deploying" in shown.stdout + shown.stderr
     assert set(health(machine).values()) == {"healthy"}
 
 
@@ -124,7 +125,7 @@ def test_a_killed_deploy_locks_nobody_out(machine: Machine, checkout: Checkout) 
     with held(machine, checkout) as first:
         first.kill()
         with begun(machine, "deploy.py", checkout=checkout.path) as second:
-            second.wait_for("waiting for its end")
+            second.wait_for("waiting for it to finish")
             let_go_on(machine)
             done = second.end()
     assert done.returncode == 0, done.stdout

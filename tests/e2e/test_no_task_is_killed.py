@@ -26,7 +26,7 @@ def clone(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the project, with a DAG of one's own, and deploy it."""
     checkout = Checkout(tmp_path_factory.mktemp("no-task-is-killed") / "clone")
     edit(checkout, "first")
-    checkout.replace("templates/airflow/docker-compose.yaml.j2", HEALTH_CHECK, LOOKS_OFTEN + HEALTH_CHECK)
+    checkout.replace("templates/stack/docker-compose.yaml.j2", HEALTH_CHECK, LOOKS_OFTEN + HEALTH_CHECK)
     machine.deploy(checkout=checkout.path)
     return checkout.path
 
@@ -86,7 +86,7 @@ def test_tasks_that_take_too_long_are_waited_for(machine: Machine, clone: Path, 
     with gated_run(machine, api) as run:
         arguments = (*another_setting(), "--data", "drain_timeout=5")
         with begun(machine, "deploy.py", *arguments, checkout=clone) as deploy:
-            deploy.wait_for("Waiting on, as overdue_tasks says")
+            deploy.wait_for("still waiting (overdue_tasks=wait)")
             assert f"gated.wait of {run.id}, running since" in deploy.said
             run.open_gate()
             deploy.succeed()
@@ -94,16 +94,14 @@ def test_tasks_that_take_too_long_are_waited_for(machine: Machine, clone: Path, 
         assert was_left_alone(run)
 
 
-def test_tasks_that_take_too_long_are_given_up_where_wanted(
-    machine: Machine, clone: Path, api: Airflow
-) -> None:
+def test_tasks_that_take_too_long_are_given_up_where_wanted(machine: Machine, clone: Path, api: Airflow) -> None:
     """With `overdue_tasks` as `go-ahead` they are named, and Airflow runs them again on the new scheduler."""
     with gated_run(machine, api) as run:
         arguments = (*another_setting(), "--data", "drain_timeout=5", "--data", "overdue_tasks=go-ahead")
         with begun(machine, "deploy.py", *arguments, checkout=clone) as deploy:
             said = deploy.succeed()
         assert f"gated.wait of {run.id}, running since" in said
-        assert "Going ahead, as overdue_tasks says" in said
+        assert "going ahead (overdue_tasks=go-ahead)" in said
         until("the second try", lambda: run.times_begun() == 2, limit=120)
         run.open_gate()
         assert run.wait_for_end() == "success"
@@ -133,7 +131,7 @@ def test_a_drain_that_was_cut_short_is_not_lost(machine: Machine, clone: Path, a
     with gated_run(machine, api) as run:
         cut_a_drain_short(machine, clone, another_setting())
         with begun(machine, "deploy.py", *former, checkout=clone) as deploy:
-            deploy.wait_for("Draining the scheduler, as an earlier deploy began to: 1 task may finish")
+            deploy.wait_for("Draining the scheduler (begun by an earlier deploy): 1 task may finish")
             run.open_gate()
             deploy.succeed()
         assert run.wait_for_end() == "success"

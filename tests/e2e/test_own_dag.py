@@ -34,7 +34,7 @@ own()
 
 def test_a_dag_imports_the_projects_code(bookworm: Machine, tmp_path: Path) -> None:
     """`from src.shared.utils import …` works in a DAG; the new DAG is live with no container restarted."""
-    bookworm.deploy()
+    bookworm.as_deployed()
     before = ids(bookworm)
     checkout = Checkout(tmp_path / "clone")
     checkout.write("dags/own.py", DAG)
@@ -48,4 +48,4 @@ def test_a_dag_imports_the_projects_code(bookworm: Machine, tmp_path: Path) -> N
         assert said["value"] == "/var/lib/flights-mlops/data"
         assert ids(bookworm) == before
     finally:
-        bookworm.deploy()
+        bookworm.as_deployed()

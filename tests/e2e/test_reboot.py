@@ -13,7 +13,7 @@ from .machine import Machine
 def test_the_stack_comes_back_after_a_reboot(suite: str, request: pytest.FixtureRequest) -> None:
     """The same containers run again, past runs are known, new ones succeed; no deploy is needed."""
     machine: Machine = request.getfixturevalue(suite)
-    machine.deploy()
+    machine.as_deployed()
     containers = {name: found for name, (found, _) in ids(machine).items()}
     with airflow(machine) as api:
         past = api.run("flights_bronze")

@@ -1,5 +1,6 @@
-"""Bad input: each fault is one clear line, all at once, and nothing was changed."""
+"""Bad input: each fault is one clear line, all at once, and nothing was changed; what `--dry` says of a bare host."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from .authority import Authority
 from .caches import free_port
 from .checkout import Checkout
-from .command import ROOT
+from .command import ROOT, run
+from .host import PYINFRA
 from .https import DOMAIN, issued
 from .machine import Machine
 
@@ -22,14 +24,10 @@ SMALL = "MemTotal:         500000 kB\nMemFree:          400000 kB\nMemAvailable:
 def everything(machine: Machine) -> set[str]:
     """Return all files a deploy could touch, with their times; the machine's own book-keeping left out."""
     kept = machine.sudo(EVERYTHING).stdout.splitlines()
-    return {
-        line for line in kept if not line.startswith((*BY_OTHERS, "/var/lib/systemd", "/var/lib/private"))
-    }
+    return {line for line in kept if not line.startswith((*BY_OTHERS, "/var/lib/systemd", "/var/lib/private"))}
 
 
-def refusal(
-    machine: Machine, *arguments: str, checkout: Path = ROOT, inventory: Path | None = None
-) -> list[str]:
+def refusal(machine: Machine, *arguments: str, checkout: Path = ROOT, inventory: Path | None = None) -> list[str]:
     """Deploy and be refused; gives what was said, line by line, having seen that nothing changed.
 
     What the end of the run repeats of it is left out.
@@ -71,13 +69,22 @@ def full_disk(machine: Machine) -> Iterator[None]:
 @contextmanager
 def listener(machine: Machine, port: int) -> Iterator[None]:
     """Have somebody else listen on a port."""
-    machine.sudo(
-        f"systemd-run --quiet --unit=squatter systemd-socket-activate --listen=127.0.0.1:{port} /bin/cat"
-    )
+    machine.sudo(f"systemd-run --quiet --unit=squatter systemd-socket-activate --listen=127.0.0.1:{port} /bin/cat")
     try:
         yield
     finally:
         machine.sudo("systemctl stop squatter")
+
+
+def test_what_a_fresh_host_would_get(bare: Machine) -> None:
+    """Where its base images come from is not known yet, so `--dry` names no release that might never be deployed."""
+    before = everything(bare)
+    # Without -y, with which pyinfra does not look for changes.
+    done = run([PYINFRA, bare.inventory, "deploy.py", "--dry"], cwd=ROOT)
+    said = done.stdout + done.stderr
+    assert "the release would start every service" in said
+    assert not re.search(r"\b[ri]-[0-9a-f]{12}", said), said
+    assert sorted(everything(bare) ^ before) == []
 
 
 def test_a_setting_that_does_not_exist(bare: Machine) -> None:
@@ -130,7 +137,7 @@ def test_a_user_who_may_not_use_sudo(bare: Machine) -> None:
     """The line says so, and what would help."""
     guest = bare.write_inventory(bare.directory / "guest.py", ssh_user="guest")
     said = refusal(bare, inventory=guest)
-    assert len(matching(said, "bare", "may not use sudo without a password")) == 1, said
+    assert len(matching(said, "bare", "cannot use sudo without a password")) == 1, said
 
 
 def test_a_host_that_cannot_be_reached(bare: Machine) -> None:
@@ -140,7 +147,7 @@ def test_a_host_that_cannot_be_reached(bare: Machine) -> None:
     assert matching(said, "bare", "onnect"), said
 
 
-@pytest.mark.parametrize("name", ["dvc.yaml", "requirements/image.txt", "templates/airflow/.env.j2"])
+@pytest.mark.parametrize("name", ["dvc.yaml", "requirements/image.txt", "templates/stack/.env.j2"])
 def test_a_file_of_the_project_that_is_missing(bare: Machine, tmp_path: Path, name: str) -> None:
     """The line names the file."""
     checkout = Checkout(tmp_path / "clone")
@@ -152,7 +159,7 @@ def test_a_file_of_the_project_that_is_missing(bare: Machine, tmp_path: Path, na
 def test_a_value_in_a_template_that_does_not_exist(bare: Machine, tmp_path: Path) -> None:
     """The line names the template and the value."""
     checkout = Checkout(tmp_path / "clone")
-    checkout.append("templates/airflow/docker-compose.yaml.j2", "# {{ settings.paralelism }}\n")
+    checkout.append("templates/stack/docker-compose.yaml.j2", "# {{ settings.paralelism }}\n")
     said = refusal(bare, checkout=checkout.path)
     assert len(matching(said, "docker-compose.yaml.j2", "paralelism")) == 1, said
 
@@ -176,7 +183,7 @@ def test_a_certificate_for_another_domain(bare: Machine, tmp_path: Path) -> None
 def test_everything_at_once(bare: Machine, tmp_path: Path) -> None:
     """Whoever has seven faults reads of seven, and not of one seven times."""
     checkout = Checkout(tmp_path / "clone")
-    checkout.append("templates/airflow/docker-compose.yaml.j2", "# {{ settings.nothing }}\n")
+    checkout.append("templates/stack/docker-compose.yaml.j2", "# {{ settings.nothing }}\n")
     with (
         covered(bare, "/usr/lib/os-release", UBUNTU),
         listener(bare, 8080),

@@ -1,4 +1,4 @@
-"""Somebody uses the API while it is deployed: 20 requests a second, and what becomes of them."""
+"""Somebody uses the API while it is deployed: 10 requests a second, and what becomes of them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from .gated import current_release, edit, edit_dag, gated_run
 from .load import Load
 from .machine import Machine
 from .running import begun
-from .workers import SECONDS
+from .times import SECONDS
 
 # The webserver is replaced in place, with no proxy before it that could let requests wait. On two cores with
 # nothing else to do, it takes some twenty seconds to end and to start.
@@ -44,7 +44,7 @@ def test_an_edited_dag_costs_no_request(machine: Machine, checkout: Checkout) ->
 def test_a_replaced_webserver_is_away_for_its_own_start(machine: Machine, checkout: Checkout) -> None:
     """A new image is built, and tasks are waited for, with every request answered; then there is one gap."""
     before = containers(machine)["airflow-webserver"]["Id"]
-    checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
+    checkout.append("files/images/Dockerfile", "LABEL edition=second\n")
     with airflow(machine) as api, gated_run(machine, api) as run, machine.tunnel(8080) as (address, port):
         with (
             Load(address, port) as load,

@@ -69,9 +69,9 @@ def edition(api: Airflow, release: str) -> str:
 @pytest.fixture
 def machine(bookworm: Machine) -> Iterator[Machine]:
     """Take a machine that runs the project as it is, and leave it so."""
-    bookworm.deploy()
+    bookworm.as_deployed()
     yield bookworm
-    bookworm.deploy()
+    bookworm.as_deployed()
 
 
 def test_there_and_back_after_an_edited_dag(machine: Machine, checkout: Checkout) -> None:
@@ -114,7 +114,7 @@ def test_code_image_and_setting_go_back_together(machine: Machine, checkout: Che
     """By name, after a deploy that changed all three; the database's container stays."""
     release, image, database = current_release(machine), images(machine), ids(machine)["postgres-airflow"]
     assert len(image) == 1
-    checkout.append("files/airflow/Dockerfile", "\nRUN : another image\n")
+    checkout.append("files/images/Dockerfile", "\nRUN : another image\n")
     checkout.write("dags/edition.py", DAG.format(edition="first"))
     machine.deploy("--data", "parallelism=5", checkout=checkout.path)
     assert parallelism(machine) == "5"
@@ -172,11 +172,11 @@ def older(new_machine: MakeMachine, checkout: Checkout) -> Iterator[Machine]:
     run(command, cwd=checkout.path, env=settings)
     assert "apache-airflow==3.2." in (checkout.path / "requirements/image.txt").read_text()
     # In 3.2 a version is its name, and no class of its own.
-    bundle = (checkout.path / "files/airflow/release_bundle.py").read_text()
+    bundle = (checkout.path / "files/images/release_bundle.py").read_text()
     bundle = bundle.replace("import BaseDagBundle, BundleVersion", "import BaseDagBundle")
     bundle = bundle.replace("return BundleVersion(self._root.name)", "return self._root.name")
-    checkout.write("files/airflow/release_bundle.py", bundle)
-    machine = new_machine("older", "trixie", pip_configured=True)
+    checkout.write("files/images/release_bundle.py", bundle)
+    machine = new_machine("older", "trixie", pip_configured=True, images=True)
     machine.deploy(checkout=checkout.path)
     yield machine
     machine.destroy()
@@ -188,6 +188,7 @@ def version(machine: Machine) -> str:
         return str(api.get("version")["version"])
 
 
+@pytest.mark.slow
 def test_back_over_a_migration(older: Machine) -> None:
     """An Airflow upgrade is dumped for; a rollback over it is refused with the way out, which works."""
     release, tables = current_release(older), revision(older)

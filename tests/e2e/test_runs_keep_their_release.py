@@ -14,7 +14,7 @@ from .machine import Machine
 def machine(bookworm: Machine) -> Iterator[Machine]:
     """Use a machine for the tests below; the unmodified project is on it again after them."""
     yield bookworm
-    bookworm.deploy()
+    bookworm.as_deployed()
 
 
 @pytest.fixture
@@ -57,9 +57,7 @@ def test_a_run_ends_on_the_release_it_began_on(machine: Machine, api: Airflow, c
         assert (earlier.bundle_version(), later.bundle_version()) == (first, second)
 
 
-def test_a_release_stays_as_long_as_a_run_needs_it(
-    machine: Machine, api: Airflow, checkout: Checkout
-) -> None:
+def test_a_release_stays_as_long_as_a_run_needs_it(machine: Machine, api: Airflow, checkout: Checkout) -> None:
     """However few releases are to stay: that of a run which goes on does, until the run has ended."""
     keep_one = ("--data", "keep_releases=1")
     needed = deploy(machine, api, checkout, "first")

@@ -34,7 +34,7 @@ def test_a_second_deploy_changes_nothing(host: Host) -> None:
 
 def test_a_dry_run_changes_nothing(host: Host) -> None:
     """`--dry` says what would be done, here a new setting, and does none of it."""
-    host.deploy()
+    host.as_deployed()
     before, running = files(host), ids(host)
     host.deploy("--dry", "--data", "parallelism=5")
     assert ids(host) == running

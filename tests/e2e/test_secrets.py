@@ -58,9 +58,7 @@ class Story:
     def note(self) -> None:
         """Note the secrets that the machine has now; those it had before are to stay secret too."""
         found = secrets_of(self.machine).items()
-        self.canaries |= {
-            f"{name} {value[:2]}…": value for name, value in found if name != "sql_alchemy_conn"
-        }
+        self.canaries |= {f"{name} {value[:2]}…": value for name, value in found if name != "sql_alchemy_conn"}
 
     def inventory(self, sudo_password: str) -> Path:
         """Write an inventory whose user needs this password for sudo."""
@@ -73,9 +71,7 @@ class Story:
             debian_mirror=mirror,
         )
 
-    def types(
-        self, *arguments: str, checkout: Path = ROOT, fails: bool = False, mistyped: bool = False
-    ) -> str:
+    def types(self, *arguments: str, checkout: Path = ROOT, fails: bool = False, mistyped: bool = False) -> str:
         """Type a command, and keep what it says."""
         done = self.machine.pyinfra(
             *arguments,
@@ -104,9 +100,7 @@ def deploy_loudly(story: Story) -> None:
     for way in WAYS:
         story.types("deploy.py", *way)
     for step in ("deploy.database.dump", "deploy.status.history", "deploy.lock.show", "deploy.rollback.to"):
-        story.types(
-            step, *LOUD, *([f"release={current_release(story.machine)}"] if "rollback" in step else [])
-        )
+        story.types(step, *LOUD, *([f"release={current_release(story.machine)}"] if "rollback" in step else []))
 
 
 def fail_loudly(story: Story, checkout: Checkout) -> None:
@@ -114,16 +108,16 @@ def fail_loudly(story: Story, checkout: Checkout) -> None:
     story.types("deploy.py", *LOUD, fails=True, mistyped=True)
     story.machine.sudo(f"docker tag {PYTHON} kept && docker rmi {PYTHON}")
     try:
-        story.types("deploy.base_image.ensure", *LOUD, "--data", "base_images=debian", fails=True)
+        story.types("deploy.base_images.ensure", *LOUD, "--data", "base_images=debian", fails=True)
     finally:
         story.machine.sudo(f"docker tag kept {PYTHON} && docker rmi kept")
 
     image = (checkout.path / "requirements/image.txt").read_text()
-    checkout.write("files/airflow/initialise", FAILING_QUERY)
+    checkout.write("files/images/initialise", FAILING_QUERY)
     checkout.write("dags/broken.py", "from airflow.sdk import dag\nimport no_such_module\n")
-    story.types("deploy.project.upload", *LOUD, checkout=checkout.path)
-    story.types("deploy.image.build", *LOUD, checkout=checkout.path)
-    assert "no_such_module" in story.types("deploy.project.check", *LOUD, checkout=checkout.path, fails=True)
+    story.types("deploy.release.upload", *LOUD, checkout=checkout.path)
+    story.types("deploy.images.build", *LOUD, checkout=checkout.path)
+    assert "no_such_module" in story.types("deploy.stack.check", *LOUD, checkout=checkout.path, fails=True)
     assert "nonsense" in story.types("deploy.stack.migrate", *LOUD, checkout=checkout.path, fails=True)
 
     # With the index for real: one package, and then the same with a hash that is not its own.
@@ -132,8 +126,8 @@ def fail_loudly(story: Story, checkout: Checkout) -> None:
     wrong = f"{package[1]} --hash=sha256:{'0' * 64}\n"
     for requirement in (package[0], wrong):
         checkout.write("requirements/image.txt", requirement)
-        story.types("deploy.project.upload", checkout=checkout.path)
-        story.types("deploy.image.build", *LOUD, checkout=checkout.path, fails=requirement == wrong)
+        story.types("deploy.release.upload", checkout=checkout.path)
+        story.types("deploy.images.build", *LOUD, checkout=checkout.path, fails=requirement == wrong)
 
 
 @contextmanager
@@ -155,7 +149,7 @@ def seen(
     The unmodified project is on the machine after it.
     """
     here = tmp_path_factory.mktemp("here") / "processes"
-    trixie.deploy()
+    trixie.as_deployed()
     trixie.sudo(KEEPER)
     found = Story(trixie, package_caches)
     assert ask(trixie, "sudo chpasswd", f"keeper:{found.canaries['sudo password']}\n") == ""

@@ -1,5 +1,7 @@
 """Not the whole deploy, but one step of it, and what pyinfra itself offers beside."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from .conftest import MakeMachine
@@ -25,15 +27,17 @@ RUN_CONTAINER = (
 
 
 @pytest.fixture(scope="module")
-def machine(new_machine: MakeMachine) -> Machine:
+def machine(new_machine: MakeMachine) -> Iterator[Machine]:
     """Make a fresh machine for the steps alone."""
-    return new_machine("steps", "trixie")
+    machine = new_machine("steps", "trixie")
+    yield machine
+    machine.destroy()
 
 
 def test_a_held_apt_lock_is_waited_for_with_a_limit(machine: Machine) -> None:
     """When the limit is over, the deploy stops and names who holds the lock."""
     machine.sudo(HOLD_LOCK.format(seconds=600))
-    done = machine.pyinfra("deploy.engine.install", "--data", "apt_lock_timeout=3")
+    done = machine.pyinfra("deploy.docker.install", "--data", "apt_lock_timeout=3")
     machine.sudo("systemctl stop first-boot")
     said = done.stdout + done.stderr
     assert done.returncode != 0
@@ -43,9 +47,9 @@ def test_a_held_apt_lock_is_waited_for_with_a_limit(machine: Machine) -> None:
 
 
 def test_the_engine_is_installed_by_a_step_of_its_own(machine: Machine) -> None:
-    """`pyinfra … deploy.engine.install` waits for apt's lock, makes an engine serve, and does no more."""
+    """`pyinfra … deploy.docker.install` waits for apt's lock, makes an engine serve, and does no more."""
     machine.sudo(HOLD_LOCK.format(seconds=600))
-    with begun(machine, "deploy.engine.install") as deploy:
+    with begun(machine, "deploy.docker.install") as deploy:
         deploy.wait_for("Waiting for perl")
         machine.sudo("systemctl stop first-boot")
         deploy.succeed()
@@ -62,9 +66,9 @@ def test_the_engine_is_installed_by_a_step_of_its_own(machine: Machine) -> None:
 
 def test_an_engine_that_serves_is_left_alone(machine: Machine) -> None:
     """The step again does nothing: the engine's process is the same."""
-    machine.pyinfra("deploy.engine.install")
+    machine.pyinfra("deploy.docker.install")
     before = machine.run("pidof dockerd").stdout
-    done = machine.pyinfra("deploy.engine.install")
+    done = machine.pyinfra("deploy.docker.install")
     assert done.returncode == 0
     assert machine.run("pidof dockerd").stdout == before
 
@@ -81,6 +85,6 @@ def test_limit_leaves_the_other_hosts_alone(machine: Machine) -> None:
     both = machine.directory / "both.py"
     machine.write_inventory(both)
     both.write_text(both.read_text() + 'others = [("192.0.2.1", {"ssh_user": "debian"})]\n')
-    done = machine.pyinfra("deploy.engine.install", "--limit", machine.name, inventory=both)
+    done = machine.pyinfra("deploy.docker.install", "--limit", machine.name, inventory=both)
     assert done.returncode == 0, done.stderr
     assert "192.0.2.1" not in done.stdout + done.stderr

@@ -17,10 +17,10 @@ from .gated import all_of, edit, edit_dag, edit_src, gated_run
 from .machine import Machine
 from .running import begun
 
-COMPOSE_FILE = "templates/airflow/docker-compose.yaml.j2"
+COMPOSE_FILE = "templates/stack/docker-compose.yaml.j2"
 AT_ONCE = "[env, --chdir=/opt/airflow, airflow, api-server]"
 AFTER_HALF_A_MINUTE = "[sh, -c, sleep 30 && exec env --chdir=/opt/airflow airflow api-server]"
-ROOM_FOR_THE_NEXT = {"Remove old releases", "Remove Airflow images that no release runs on"}
+ROOM_FOR_THE_NEXT = {"Remove old releases", "Remove unused images"}
 AIRFLOW_SERVICES = {"airflow-webserver", "airflow-scheduler", "airflow-dag-processor"}
 
 
@@ -28,7 +28,7 @@ AIRFLOW_SERVICES = {"airflow-webserver", "airflow-scheduler", "airflow-dag-proce
 def machine(bookworm: Machine) -> Iterator[Machine]:
     """Use a machine for the tests below; the unmodified project is on it again after them."""
     yield bookworm
-    bookworm.deploy()
+    bookworm.as_deployed()
 
 
 @pytest.fixture
@@ -71,7 +71,6 @@ def test_edited_code_runs_with_nothing_restarted(
         "Import the DAGs of the release",
         "Switch to the release",
         "Start the services and wait until they are healthy",
-        "Release the lock of this deploy",
     }
     assert restarted(machine, before) == set()
     with airflow(machine) as api, gated_run(machine, api) as run:
@@ -87,7 +86,7 @@ def test_a_changed_image_replaces_airflow_and_kills_no_task(machine: Machine, ch
     """
     machine.deploy(checkout=checkout.path)
     before = ids(machine)
-    checkout.append("files/airflow/Dockerfile", "LABEL edition=second\n")
+    checkout.append("files/images/Dockerfile", "LABEL edition=second\n")
     checkout.replace(COMPOSE_FILE, AT_ONCE, AFTER_HALF_A_MINUTE)
     with airflow(machine) as api, gated_run(machine, api) as run:
         with begun(machine, "deploy.py", checkout=checkout.path) as deploy:
@@ -114,7 +113,7 @@ def test_a_changed_image_replaces_airflow_and_kills_no_task(machine: Machine, ch
 )
 def test_what_does_not_run_is_started(machine: Machine, by_hand: str, service: str) -> None:
     """As after a start that was interrupted: a deploy brings up what is missing, and nothing else notices."""
-    machine.deploy()
+    machine.as_deployed()
     before = ids(machine)
     machine.sudo(f"{by_hand} {before[service][0]}")
     machine.deploy()

@@ -28,9 +28,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("src", ".dvc", ".dvcignore", "dvc.yaml", "dvc.lock", "params.yaml"):
         shutil.rmtree(clone / name) if (clone / name).is_dir() else (clone / name).unlink(missing_ok=True)
         if (ROOT / name).is_dir():
-            shutil.copytree(
-                ROOT / name, clone / name, ignore=shutil.ignore_patterns("tmp", "cache", "__pycache__")
-            )
+            shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("tmp", "cache", "__pycache__"))
         else:
             shutil.copy(ROOT / name, clone / name)
     return clone
@@ -38,10 +36,7 @@ def clone(tmp_path: Path) -> Path:
 
 def dvc(clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run DVC in the clone, with nothing of this machine's own DVC in play."""
-    own = {
-        f"DVC_{kind}_DIR": str(clone.parent / kind)
-        for kind in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")
-    }
+    own = {f"DVC_{kind}_DIR": str(clone.parent / kind) for kind in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")}
     return subprocess.run(
         ["dvc", *arguments],
         cwd=clone,
@@ -66,9 +61,7 @@ def test_repro_makes_what_the_functions_make_and_the_lock_says(clone: Path, data
     parts = split_pipeline.run(raw, data, **load_params("split", split_pipeline.run))
     bronze = [bronze_pipeline.run(part, data, **load_params("bronze", bronze_pipeline.run)) for part in parts]
     silver = [silver_pipeline.run(table, data) for table in bronze]
-    gold = gold_pipeline.run(
-        {table.stem: table for table in silver}, data, **load_params("gold", gold_pipeline.run)
-    )
+    gold = gold_pipeline.run({table.stem: table for table in silver}, data, **load_params("gold", gold_pipeline.run))
     models = data.with_name("models")
     training_pipeline.run(gold, models / "candidate", **load_params("training", training_pipeline.run))
     for mine, theirs in ((data, clone / "data"), (models, clone / "models")):
@@ -77,9 +70,7 @@ def test_repro_makes_what_the_functions_make_and_the_lock_says(clone: Path, data
             assert (theirs / path).read_bytes() == (mine / path).read_bytes(), path
     assert "up to date" in dvc(clone, "status").stdout
     assert "Running stage" not in dvc(clone, "repro").stdout
-    assert (clone / "dvc.lock").read_bytes() == (ROOT / "dvc.lock").read_bytes(), (
-        "`dvc repro`, and commit dvc.lock"
-    )
+    assert (clone / "dvc.lock").read_bytes() == (ROOT / "dvc.lock").read_bytes(), "`dvc repro`, and commit dvc.lock"
     # Nothing that a run makes can be committed by accident, but for DVC's own record of it.
     added = ["git", "ls-files", "--others", "--exclude-standard", "--", "data", "models", "dvc.lock"]
     assert set(subprocess.check_output(added, cwd=clone, text=True).split()) <= {"dvc.lock"}

@@ -1,4 +1,4 @@
-"""What is set before pyinfra connects: each request is sent at once, and no password is logged."""  # noqa: INP001 - no package: it would take `deploy` below it along, under the name of the real one
+"""What is set before pyinfra connects: each request is sent at once, and no password is logged."""
 
 import logging
 import shlex
@@ -13,7 +13,7 @@ import pytest
 from paramiko import ECDSAKey, ProxyCommand, ServerInterface, Transport
 
 import config
-from deploy import sudo
+from deploy.core import sudo
 
 # Standard input and output, to and from a port: what a ProxyCommand does.
 RELAY = """

@@ -1,31 +1,34 @@
-"""The rules of the house: what belongs where, held against the source itself."""  # noqa: INP001 - no package: it would take `deploy` below it along, under the name of the real one
+"""The rules of the house: what belongs where, held against the source itself."""
 
 import ast
-import importlib.metadata
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
-import pyinfra.facts
-import pyinfra.operations
 import pytest
 
-from deploy import script
+from deploy.core.run import Run, StackRun
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted((ROOT / "deploy").glob("*.py"))
-FOLDER = ROOT / "deploy" / "scripts"
-SCRIPTS = sorted(FOLDER.glob("*.sh"))
+DEPLOY = ROOT / "deploy"
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(DEPLOY.rglob("*.py"))
+}
+PROGRAMS = {str(path.relative_to(DEPLOY).with_suffix("")): path for path in sorted(DEPLOY.rglob("*.sh"))}
+PRELUDES = {"Run": Run.preludes, "StackRun": StackRun.preludes, "look": ()}
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-every_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+every_module = pytest.mark.parametrize("name", MODULES)
+every_program = pytest.mark.parametrize("name", PROGRAMS)
 every_lock = pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     """Return the syntax tree of a source file."""
     return ast.parse(path.read_text(), str(path))
@@ -58,29 +61,61 @@ def packages(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imported(path)}
 
 
-STEPS = {f"{path.stem}.{name}": node for path in MODULES for name, node in decorated(path, "deploy").items()}
+@cache
+def depends_on(name: str) -> frozenset[str]:
+    """Return the modules of deploy/ that a module imports."""
+    found = set()
+    for wanted in imported(ROOT / "deploy.py" if name == "deploy.py" else MODULES[name]):
+        found |= {wanted} & MODULES.keys() or {wanted.rpartition(".")[0]} & MODULES.keys()
+    return frozenset(found - {"deploy"})
+
+
+def chain(name: str, above: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the longest chain of imports from a module; fails where one leads back to itself."""
+    assert name not in above, f"these import each other: {' → '.join((*above, name))}"
+    return (name, *max((_longest(wanted, (*above, name)) for wanted in depends_on(name)), key=len, default=()))
+
+
+LONGEST: dict[str, tuple[str, ...]] = {}
+
+
+def _longest(name: str, above: tuple[str, ...]) -> tuple[str, ...]:
+    if name not in LONGEST:
+        LONGEST[name] = chain(name, above)
+    return LONGEST[name]
+
+
+def command(module: str, function: str) -> str:
+    """Return a step's name as a user types it, without ``deploy.``."""
+    return f"{module.removeprefix('deploy.')}.{function}"
+
+
+STEPS = {
+    command(name, step): node for name, path in MODULES.items() for step, node in decorated(path, "deploy").items()
+}
 OPERATIONS = {
-    f"{path.stem}.{name}": node for path in MODULES for name, node in decorated(path, "operation").items()
+    f"{name}.{operation}": node
+    for name, path in MODULES.items()
+    for operation, node in decorated(path, "operation").items()
 }
 
 
 def test_deploy_py_is_a_table_of_contents() -> None:
-    """A docstring, one import and one call a line: no condition, no loop, no operation, no argument."""
-    docstring, imports, *calls = parsed(ROOT / "deploy.py").body
+    """Imports, and one call a line: no condition, no loop, no operation, no argument."""
+    docstring, *statements = parsed(ROOT / "deploy.py").body
     assert isinstance(docstring, ast.Expr)
-    assert isinstance(docstring.value, ast.Constant)
-    assert isinstance(imports, ast.ImportFrom)
-    assert imports.module == "deploy"
-    assert calls
-    for call in calls:
-        assert re.fullmatch(r"[a-z_]+\.[a-z_]+\(\)", ast.unparse(call)), ast.unparse(call)
-        assert ast.unparse(call).removesuffix("()") in STEPS
+    calls = [node for node in statements if not isinstance(node, ast.ImportFrom)]
+    texts = [ast.unparse(call) for call in calls]
+    assert (texts[0], texts[-1]) == ("plan.begin()", "plan.end()")
+    for text in texts[1:-1]:
+        assert re.fullmatch(r"[a-z_]+\.[a-z_]+\(\)", text), text
+        assert text.removesuffix("()") in STEPS
 
 
 def test_deploy_py_says_where_the_switch_is() -> None:
     """A comment divides what touches the running stack from what does not."""
     before, after = (ROOT / "deploy.py").read_text().split("Nothing above this line touches what is running")
-    for call in ("stack.migrate()", "project.activate()", "stack.start()"):
+    for call in ("stack.migrate()", "stack.activate()", "stack.start()"):
         assert call not in before
         assert call in after
 
@@ -93,44 +128,27 @@ def test_a_step_is_a_command(name: str) -> None:
     assert not step.args.posonlyargs
     assert not step.args.vararg
     assert all(default is not None for default in step.args.kw_defaults)
-    assert isinstance(step.returns, ast.Constant)
-    assert step.returns.value is None
     assert not [node for node in ast.walk(step) if isinstance(node, ast.Return) and node.value]
     assert ast.get_docstring(step)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_says_what_it_does(name: str) -> None:
-    """Its arguments have names, and it has a docstring."""
-    operation = OPERATIONS[name]
-    assert not operation.args.args
-    assert not operation.args.vararg
-    assert ast.get_docstring(operation)
-
-
 @every_module
-def test_a_fault_is_that_of_one_host(path: Path) -> None:
-    """Steps and operations are made by deploy/step.py: with pyinfra's own, one host's fault ends all."""
-    if path.stem != "step":
-        assert not imported(path) & {
-            "pyinfra.api.operation",
-            "pyinfra.api.deploy",
-            "pyinfra.api.deploy.deploy",
-        }
+def test_failures_are_isolated_per_host(name: str) -> None:
+    """Steps and operations are made by core/step.py: with pyinfra's own, one host's error ends all."""
+    if name != "deploy.core.step":
+        assert not imported(MODULES[name]) & {"pyinfra.api.operation", "pyinfra.api.deploy.deploy"}
 
 
 def operation_calls() -> Iterator[tuple[str, ast.Call]]:
     """Yield the calls of operations in deploy/, each with where it stands."""
-    for path in MODULES:
+    names = {name.rpartition(".")[2] for name in OPERATIONS}
+    for module, path in MODULES.items():
         own = set(decorated(path, "operation"))
-        foreign = {name.split(".", 1)[1] for name in imported(path) if name.startswith("deploy.")}
         for node in ast.walk(parsed(path)):
-            if not isinstance(node, ast.Call):
-                continue
-            called = ast.unparse(node.func)
-            module = called.split(".")[0]
-            if called in own or (module in foreign and called in OPERATIONS):
-                yield f"deploy/{path.name}:{node.lineno}", node
+            if isinstance(node, ast.Call) and (called := ast.unparse(node.func)).rpartition(".")[2] in names:
+                foreign = {f"{name}.{called.rpartition('.')[2]}" for name in imported(path)} & OPERATIONS.keys()
+                if called in own or ("." in called and foreign):
+                    yield f"{module}:{node.lineno}", node
 
 
 def test_every_operation_has_a_name() -> None:
@@ -140,115 +158,117 @@ def test_every_operation_has_a_name() -> None:
     for where, call in called.items():
         names = [ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "name"]
         assert len(names) == 1, f"{where} gives no name="
-        assert re.fullmatch(r"f?['\"][A-Z][^.]*(\.[^.\s][^.]*)*['\"]", names[0]), where
+        assert re.fullmatch(r"f?['\"][A-Z].*[^.]['\"]", names[0]), where
+
+
+@every_module
+def test_an_operation_has_the_name_of_its_step(name: str) -> None:
+    """It is private, because steps are what is called; where a step has one, both have one name."""
+    operations = set(decorated(MODULES[name], "operation"))
+    assert all(operation.startswith("_") for operation in operations)
+    for step, node in decorated(MODULES[name], "deploy").items():
+        calls = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)} & operations
+        assert len(calls) != 1 or calls == {f"_{step}"}
 
 
 def test_the_tool_and_the_project_know_nothing_of_each_other() -> None:
     """deploy/ imports neither src nor dags, nor they it."""
-    for path in (*MODULES, ROOT / "deploy.py", ROOT / "inventory.py"):
+    for path in (*MODULES.values(), ROOT / "deploy.py", ROOT / "inventory.py"):
         assert not packages(path) & {"src", "dags", "airflow", "tests"}, path
     for folder in ("src", "dags"):
         for path in (ROOT / folder).rglob("*.py"):
             assert not packages(path) & {"deploy", "pyinfra", "tests"}, path
 
 
+def test_core_knows_no_capability() -> None:
+    """It runs steps, whatever they are; it reads settings, and nothing else of deploy/."""
+    for name, path in MODULES.items():
+        own = {wanted for wanted in imported(path) if wanted.startswith("deploy.")}
+        if name.startswith("deploy.core"):
+            assert all(wanted.startswith(("deploy.core", "deploy.settings")) for wanted in own), name
+
+
+def test_imports_are_few_floors_high() -> None:
+    """No two modules import each other, and no chain of imports is longer than nine."""
+    longest = chain("deploy.py")
+    assert len(longest) - 1 <= 9, " → ".join(longest)
+
+
 def test_what_only_computes_imports_no_pyinfra() -> None:
-    """release.py stands alone; configuration.py builds on it, on the checkout, and on what a setting is."""
-    assert packages(ROOT / "deploy/release.py") <= sys.stdlib_module_names
-    for module in ("configuration", "checkout", "requirement", "template"):
-        assert "pyinfra" not in packages(ROOT / f"deploy/{module}.py")
-        own = {name for name in imported(ROOT / f"deploy/{module}.py") if name.startswith("deploy.")}
-        assert own <= {
-            "deploy.checkout",
-            "deploy.release",
-            "deploy.release.File",
-            "deploy.requirement",
-            "deploy.settings.Settings",
-            "deploy.template",
-        }
-    loaded = "import sys, deploy.release; print([name for name in sys.modules if 'pyinfra' in name])"
-    done = subprocess.run(
-        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+    """What a release is made of is the same with and without a host."""
+    for name in ("content", "checkout", "requirements", "rendering"):
+        assert "pyinfra" not in packages(MODULES[f"deploy.release.{name}"])
+    assert packages(MODULES["deploy.release.content"]) <= sys.stdlib_module_names
 
 
-def test_the_package_is_no_more_than_a_docstring() -> None:
-    """It is there to win over deploy.py."""
-    (docstring,) = parsed(ROOT / "deploy/__init__.py").body
-    assert isinstance(docstring, ast.Expr)
+def constants(call: ast.Call) -> Iterator[str]:
+    """Yield the texts among the arguments of a call."""
+    for node in (*call.args, *(keyword.value for keyword in call.keywords)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif ast.unparse(node) == "files.PROGRAM":
+            yield "core/files"
 
 
-@every_module
-def test_a_module_is_a_noun_that_nothing_else_is_called(path: Path) -> None:
-    """No name of the standard library, of a dependency or of pyinfra, and no drawer for odds and ends."""
-    if path.stem == "__init__":
-        return
-    taken = {
-        *sys.stdlib_module_names,
-        *importlib.metadata.packages_distributions(),
-        *pyinfra.operations.__all__,
-        *(found.stem for found in Path(*pyinfra.facts.__path__).glob("*.py")),
-    }
-    assert path.stem not in taken
-    assert not set(path.stem.split("_")) & {"utils", "util", "common", "helpers", "helper", "misc"}
+@cache
+def sent() -> dict[str, set[str]]:
+    """Return the programs that deploy/ sends, by what sends them: Run, StackRun, or look for those of facts."""
+    kinds = {"Run": "Run", "Ship": "Run", "Trial": "Run", "_change": "Run", "StackRun": "StackRun", "look": "look"}
+    found: dict[str, set[str]] = {kind: set() for kind in PRELUDES}
+    for path in MODULES.values():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func).rpartition(".")[2]
+                if called == "__init__":
+                    called = "Run"
+                if called in kinds:
+                    found[kinds[called]] |= {text for text in constants(node) if text in PROGRAMS}
+    return found
 
 
-@every_module
-def test_a_module_fits_on_a_few_screens(path: Path) -> None:
-    """One capability a module, said in its docstring; beyond 200 lines it is two."""
-    assert len(path.read_text().splitlines()) <= 200
-    assert ast.get_docstring(parsed(path))
+def test_every_program_is_sent() -> None:
+    """What is there is sent by a step or a fact, or comes before what is."""
+    preludes = {part for parts in PRELUDES.values() for part in parts}
+    assert set().union(*sent().values()) | preludes == set(PROGRAMS)
 
 
-@every_script
-def test_a_script_says_what_it_is(path: Path) -> None:
-    """For shellcheck which shell, for a person what it does; it is text that is sent, not a program."""
-    first, *rest = path.read_text().splitlines()
+@every_program
+def test_a_program_says_what_it_does(name: str) -> None:
+    """For shellcheck which shell, for a person what it does; it is text that is sent, and no file to run."""
+    first, *rest = PROGRAMS[name].read_text().splitlines()
     assert re.match(r"# shellcheck shell=bash( |$)", first)
-    comment = " ".join(
-        line.removeprefix("# ") for line in takewhile(lambda line: line.startswith("# "), rest)
-    )
-    assert re.match(r"[A-Z].*\.", comment)
-    assert not path.stat().st_mode & 0o111
+    comment = " ".join(line.removeprefix("# ") for line in takewhile(lambda line: line.startswith("# "), rest))
+    assert re.match(r"[A-Z].*[.:]", comment)
+    assert not PROGRAMS[name].stat().st_mode & 0o111
 
 
-def sent(*functions: str) -> set[str]:
-    """Return the scripts that deploy/ sends through one of these functions."""
-    names = set()
-    for path in MODULES:
-        for node in ast.walk(parsed(path)) if path.stem != "script" else ():
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in functions:
-                name = node.args[0]
-                # A kind of Run that is made for any script has its name from who makes it.
-                assert isinstance(name, ast.Constant) or ast.unparse(node.func) == "super().__init__", path
-                names |= {str(name.value)} if isinstance(name, ast.Constant) else set()
-    return names
+FUNCTION = re.compile(r"^(\w+)\(\) \{(?:[^\n]*\}$|.*?^\}$)", re.MULTILINE | re.DOTALL)
 
 
-# Ship is a Run of one script, and Trial one of any.
-CHANGING, READING = sent("Run", "Trial", "super().__init__"), sent("script.command")
+def shell(name: str) -> str:
+    """Return a program without its comments and texts of one line, in which words are no calls."""
+    return re.sub(r"(?m)(^|\s)#.*$|'[^'\n]*'", "", PROGRAMS[name].read_text())
 
 
-def test_every_script_is_sent_by_a_step() -> None:
-    """What is sent exists, and what exists is sent, or used by what is sent."""
-    assert CHANGING
-    assert READING
-    used = {part for name in CHANGING | READING for part in script.parts(name)}
-    assert used == {path.stem for path in SCRIPTS}
+def functions(*names: str) -> dict[str, str]:
+    """Return the functions that programs define, with their text, by name."""
+    return {found[1]: found[0] for name in names for found in FUNCTION.finditer(shell(name))}
 
 
-@pytest.mark.parametrize("name", sorted(CHANGING))
-def test_what_changes_a_host_does_so_alone(name: str) -> None:
-    """It fails with a sentence, and takes the lock before its own first line; unlock takes none."""
-    claims = [] if name == "unlock" else ["claim"]
-    assert script.parts(name)[: 3 + len(claims)] == ["common", "prelude", "lock", *claims]
+SHARED = set(functions(*StackRun.preludes))
 
 
-@pytest.mark.parametrize("name", sorted(READING))
-def test_what_only_looks_takes_no_lock(name: str) -> None:
-    """Who looks must not wait for who deploys."""
-    assert "claim" not in script.parts(name)
+def called(text: str) -> set[str]:
+    """Return the functions of the preludes that a text calls: words where a command may stand."""
+    pattern = r"(?:^|[;&|(]|\b(?:if|then|else|do|while|until)\b|[!{])\s*(\w+)\b(?!\(\)|\+?=|')"
+    return set(re.findall(pattern, text, re.MULTILINE)) & SHARED
+
+
+@pytest.mark.parametrize("name", sorted(sent()["Run"] | sent()["StackRun"]))
+def test_a_program_has_what_it_calls(name: str) -> None:
+    """In its preludes, or itself: bash would find out in the middle."""
+    kind = "StackRun" if name in sent()["StackRun"] else "Run"
+    assert called(shell(name)) <= set(functions(*PRELUDES[kind], name))
 
 
 def requirements(path: Path) -> dict[str, str]:
@@ -268,9 +288,7 @@ def test_a_lock_pins_and_hashes_every_package(path: Path) -> None:
         assert "--hash=sha256:" in rest, pinned
     text = path.read_text()
     assert "://" not in text
-    assert not re.search(
-        r"^\s*(-i|-f|--index-url|--extra-index-url|--find-links|--trusted-host)\b", text, re.MULTILINE
-    )
+    assert not re.search(r"^\s*(-i|-f|--index-url|--extra-index-url|--find-links|--trusted-host)\b", text, re.MULTILINE)
 
 
 @every_lock
@@ -291,9 +309,5 @@ def test_no_machine_or_mirror_is_named() -> None:
     found = []
     for name in names:
         text = (ROOT / name).read_bytes().decode(errors="replace")
-        found += [
-            f"{name}: {what}"
-            for what, before in forbidden.items()
-            if re.search(before + re.escape(what), text)
-        ]
+        found += [f"{name}: {what}" for what, before in forbidden.items() if re.search(before + re.escape(what), text)]
     assert found == []

@@ -1,4 +1,4 @@
-"""What hosts of the group staging have in common: settings of deploy/settings.py."""
+"""Data of the group staging: settings (docs/settings.md)."""
 
 parallelism = 2
 keep_releases = 2

@@ -84,13 +84,9 @@ def put_in(column: str, value: str, *rows: int) -> Callable[[Path], None]:
 CASES = {
     "missing column": Case(without_agency, "split", "agency: missing_column", 0),
     "wrong type": Case(put_in("price", "cheap", 5, 6), "bronze", "price: number in 2 rows", 2),
-    "negative price": Case(
-        put_in("price", "-1.5", *range(10, 17)), "bronze", "price: non_negative in 7 rows", 5
-    ),
+    "negative price": Case(put_in("price", "-1.5", *range(10, 17)), "bronze", "price: non_negative in 7 rows", 5),
     "impossible date": Case(put_in("date", "2021-02-30", 7), "split", "date: real_date in 1 row", 1),
-    "date before there were flights": Case(
-        put_in("date", "0000-01-01", 7), "split", "date: real_date in 1 row", 1
-    ),
+    "date before there were flights": Case(put_in("date", "0000-01-01", 7), "split", "date: real_date in 1 row", 1),
     "quote that does not end": Case(put_in("agency", '"Rainbow', 9), "split", "csv in 1 row, ", 1),
     "unknown city": Case(
         put_in("to", "Lisboa", 1, 2, 3),
@@ -162,9 +158,7 @@ def test_a_command_that_refuses_says_so_in_a_line(command: Command, delivered: P
     assert done.stderr == f"split: {delivered} {sentence}: a copy and a report are in {directory}\n"
 
 
-def test_the_first_rows_are_shown_as_they_were(
-    delivered: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_rows_are_shown_as_they_were(delivered: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Places and values: what somebody needs to find them, however many pieces the file is read in."""
     monkeypatch.setattr(text_table, "_PIECE", 700)
     for row in (20, 21, 2000, 2500, 2999, 3000):
@@ -268,9 +262,7 @@ def test_a_share_of_a_rule_that_there_is_not_is_named(
     delivered: Path, data: Path, shares: dict[str, dict[str, float]]
 ) -> None:
     """A misspelt name would leave the gate closed, and nobody would know why."""
-    with pytest.raises(
-        StageError, match=r"^params\.yaml has a share for (known_town|times), which is no rule"
-    ):
+    with pytest.raises(StageError, match=r"^params\.yaml has a share for (known_town|times), which is no rule"):
         bronze_pipeline.run(delivered, data, **shares)
 
 

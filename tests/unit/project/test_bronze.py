@@ -140,9 +140,7 @@ def test_all_faults_are_found_at_once(command: Command, raw: Path, data: Path) -
     ],
     ids=["empty", "header", "utf16", "latin1", "ragged", "semicolons"],
 )
-def test_what_is_no_table_is_refused(
-    command: Command, raw: Path, data: Path, content: bytes, fault: str
-) -> None:
+def test_what_is_no_table_is_refused(command: Command, raw: Path, data: Path, content: bytes, fault: str) -> None:
     """A file that cannot be read as the flights table is kept as it is, with the reason."""
     raw.write_bytes(content)
     sentence, report = refused(command, data)

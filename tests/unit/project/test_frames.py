@@ -49,9 +49,7 @@ def test_no_stage_holds_more_than_a_piece(data: Path, monkeypatch: pytest.Monkey
     write(data / "raw" / "flights.csv", 20_000, seed=1)
     held: list[int] = []
     parted, sort = Gate.parted, pl.DataFrame.sort
-    monkeypatch.setattr(
-        Gate, "parted", lambda gate, piece: (held.append(piece.height), parted(gate, piece))[1]
-    )
+    monkeypatch.setattr(Gate, "parted", lambda gate, piece: (held.append(piece.height), parted(gate, piece))[1])
     monkeypatch.setattr(
         pl.DataFrame,
         "sort",

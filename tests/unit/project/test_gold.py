@@ -34,14 +34,10 @@ def silver(data: Path, name: str, rows: int = 100, **columns: object) -> Path:
         "weekday": 3,
         "price": 100.0,
     }
-    values = {
-        column: value if isinstance(value, list) else [value] * rows for column, value in columns.items()
-    }
+    values = {column: value if isinstance(value, list) else [value] * rows for column, value in columns.items()}
     path = data / "silver" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame({name: [value] * rows for name, value in row.items()} | values, schema=SILVER).write_parquet(
-        path
-    )
+    pl.DataFrame({name: [value] * rows for name, value in row.items()} | values, schema=SILVER).write_parquet(path)
     return path
 
 

@@ -60,9 +60,7 @@ def test_a_row_that_is_there_twice_is_dropped(raw: Path, data: Path, monkeypatch
         ({"time": pl.lit(0.0)}, "time: positive in 1 row"),
     ],
 )
-def test_what_bronze_cannot_see_is_refused(
-    bronze: Path, data: Path, change: dict[str, pl.Expr], fault: str
-) -> None:
+def test_what_bronze_cannot_see_is_refused(bronze: Path, data: Path, change: dict[str, pl.Expr], fault: str) -> None:
     """A row whose values do not fit each other: the table is in quarantine, and there is no silver one."""
     (name, value), *_ = change.items()
     rows = pl.read_parquet(bronze)

@@ -45,9 +45,7 @@ def test_each_row_is_in_one_split_in_the_order_of_days(shuffled: Path, data: Pat
     assert sorted(path.name for path in (data / "split").iterdir()) == sorted(f"{n}.csv" for n in SPLITS)
 
 
-def test_the_size_of_the_pieces_changes_nothing(
-    shuffled: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_size_of_the_pieces_changes_nothing(shuffled: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sorted a few days at a time or all at once, the bytes are the same."""
     at_once = [path.read_bytes() for path in run(shuffled, data, **SHARES)]
     monkeypatch.setattr(day_sort, "_AT_ONCE", 100)

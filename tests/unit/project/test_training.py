@@ -86,9 +86,7 @@ def test_a_model_is_promoted_only_if_it_is_better(data: Path, tmp_path: Path) ->
     assert promotion.run(better, data, models)
     assert (current / "model.txt").read_bytes() == (better / "model.txt").read_bytes()
     assert (first / "model.txt").read_bytes() == (good / "model.txt").read_bytes()
-    assert sorted(path.name for path in models.iterdir()) == sorted(
-        ["current", first.name, current.resolve().name]
-    )
+    assert sorted(path.name for path in models.iterdir()) == sorted(["current", first.name, current.resolve().name])
     report = json.loads((data / "reports" / "promotion" / "validation.json").read_text())
     assert report["promoted"] is True
     assert report["candidate"]["rmse"] < report["before"]["rmse"]
@@ -110,9 +108,7 @@ def test_each_model_is_asked_in_its_own_encoding(data: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("parameter", [{"num_leaves": 1}, {"learning_rate": "fast"}])
-def test_what_lightgbm_refuses_is_said_in_a_sentence(
-    data: Path, tmp_path: Path, parameter: dict[str, Any]
-) -> None:
+def test_what_lightgbm_refuses_is_said_in_a_sentence(data: Path, tmp_path: Path, parameter: dict[str, Any]) -> None:
     """With its reason, and without a model."""
     with pytest.raises(StageError, match=r"^LightGBM refuses params\.yaml's section training: ."):
         run(data / "gold", tmp_path / "model", **FEW | parameter)

@@ -1,0 +1,1 @@
+"""Tests that need no machine; each folder mirrors one of deploy/."""
