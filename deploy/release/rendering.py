@@ -40,6 +40,8 @@ IMAGE_SOURCES = {
             "release_bundle.py",
             "request_guard.py",
             "set-password",
+            "task_environment.py",
+            "with-task-secrets",
             "workspace",
         )
     },
@@ -111,6 +113,7 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         "request_guard": request_guard(settings),
         "secret_names": table.names(settings),
         "secrets": table.by_service(settings),
+        "task_secrets": sorted(secret.name for secret in table.of_tasks(settings)),
     }
     files = []
     for path, name in (TEMPLATES | (PROXY_TEMPLATES if settings.domain else {})).items():

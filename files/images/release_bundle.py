@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+import task_environment
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 PROJECT_ROOT = Path("/opt/flights-mlops")
@@ -25,8 +26,16 @@ class ReleaseBundle(BaseDagBundle):
     _follows_current = False
 
     def _enter(self) -> None:
-        """Have `import src` and relative paths, also those of subprocesses, find this release."""
+        """Have `import src` and relative paths, also those of subprocesses, find this release.
+
+        A task finds it in a directory of its own, to which it can write.
+        """
         root = str(self._root)
+        os.environ["FLIGHTS_RELEASE_DIR"] = root
+        task_environment.load_secrets()
+        if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client":  # as Airflow's supervisor of tasks says it
+            root = str(task_environment.working_copy(self._root))
+            task_environment.prefer_project_environment()
         sys.path[:] = [root, *(path for path in sys.path if not path.startswith(f"{RELEASES}/"))]
         os.environ["PYTHONPATH"] = root
         os.chdir(root)

@@ -46,6 +46,49 @@ def test_what_is_given_is_taken() -> None:
             "perhaps",
             ("vm1: setting \"triggerer\" should be a valid boolean, unable to interpret input, but is 'perhaps'."),
         ),
+        (
+            "airflow_env",
+            {"MLFLOW_TRACKING_URI": "x"},
+            (
+                'vm1: setting "airflow_env" MLFLOW_TRACKING_URI is not AIRFLOW__SECTION__KEY; '
+                "variables for tasks belong in task_env."
+            ),
+        ),
+        (
+            "airflow_env",
+            {"AIRFLOW_CONN_X": "x"},
+            (
+                'vm1: setting "airflow_env" AIRFLOW_CONN_X belongs in task_secrets, '
+                "which takes its value from your environment."
+            ),
+        ),
+        (
+            "task_env",
+            {"AIRFLOW_CONN_X": "x"},
+            (
+                'vm1: setting "task_env" AIRFLOW_CONN_X belongs in task_secrets, '
+                "which takes its value from your environment."
+            ),
+        ),
+        (
+            "task_env",
+            {"AIRFLOW__CORE__PARALLELISM": "x"},
+            'vm1: setting "task_env" AIRFLOW__CORE__PARALLELISM is an option of Airflow; set it in airflow_env.',
+        ),
+        ("task_env", {"PATH": "x"}, 'vm1: setting "task_env" PATH is set by the stack itself.'),
+        (
+            "task_secrets",
+            ["API_TOKEN=hunter2"],
+            ('vm1: setting "task_secrets"[0] should be the names of environment variables, without their values.'),
+        ),
+        (
+            "task_secret_files",
+            {"../x": "~/x"},
+            (
+                'vm1: setting "task_secret_files"[../x][[key]] ../x should be a file name of letters, digits, dots, '
+                "dashes and underscores, but is '../x'."
+            ),
+        ),
         ("airflow_env", "A=1", 'vm1: setting "airflow_env" should be a valid dictionary.'),
         ("ui_port", 0, 'vm1: setting "ui_port" should be greater than or equal to 1, but is 0.'),
         (

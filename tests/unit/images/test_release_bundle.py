@@ -211,7 +211,7 @@ def test_dags_that_can_be_imported_pass(project: Path, tmp_path: Path) -> None:
     (release / "params.yaml").write_text("x")
     done = check(release, tmp_path / "home")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "1 DAGs can be imported"
+    assert done.stdout.splitlines()[-1] == "1 DAG can be imported"
 
 
 def test_a_dag_that_cannot_be_imported_is_named_with_its_reason(project: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def workspace(machine: Path, tree: Path) -> Workspace:
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", BIND, "sh", *mounted, "--",
              ROOT / "files/images/workspace", "sh", "-ec", line],
-            env=os.environ | {"PATH": path, "PYTHONPATH": f"/opt/flights-mlops/releases/{name}:/elsewhere"},
+            env=os.environ | {"PATH": path, "FLIGHTS_RELEASE_DIR": f"/opt/flights-mlops/releases/{name}"},
             capture_output=True,
             text=True,
             check=False,
