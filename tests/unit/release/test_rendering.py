@@ -304,17 +304,17 @@ def test_every_variable_of_the_compose_file_is_defined(settings: Settings) -> No
 def test_each_service_has_what_it_needs_of_what_tasks_write(settings: Settings) -> None:
     """The project read-only; of the state, single directories and never what is above them."""
     state = "/var/lib/flights-mlops"
-    secrets = "/etc/flights-mlops/secrets/tasks:/run/tasks:ro"
+    outside = ["/etc/flights-mlops/secrets/tasks:/run/tasks:ro", "/etc/ssl/certs:/etc/ssl/certs:ro"]
     needed = {
         "airflow-webserver": [f"{state}/logs:{state}/logs:ro"],
-        "airflow-dag-processor": [secrets, f"{state}/logs:{state}/logs"],
+        "airflow-dag-processor": [*outside, f"{state}/logs:{state}/logs"],
         "airflow-triggerer": [
-            secrets,
+            *outside,
             f"{state}/data:{state}/data:ro",
             f"{state}/logs:{state}/logs",
             f"{state}/models:{state}/models:ro",
         ],
-        "airflow-scheduler": [secrets, *(f"{state}/{name}:{state}/{name}" for name in ("data", "logs", "models"))],
+        "airflow-scheduler": [*outside, *(f"{state}/{name}:{state}/{name}" for name in ("data", "logs", "models"))],
         "airflow-init": [],
     }
     for name, service in airflow_services(settings).items():
