@@ -73,6 +73,39 @@ def own() -> None:
 own()
 ''',
 }
+WAITING = '''\
+"""What waits for a person, for a moment and for a file."""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.sensors.bash import BashSensor
+from airflow.providers.standard.triggers.file import FileDeleteTrigger
+from airflow.sdk import DAG, Asset, AssetWatcher, AsyncCallback, DeadlineAlert, DeadlineReference
+
+FILE = "/var/lib/flights-mlops/data/delivery.csv"
+delivery = Asset("delivery", watchers=[AssetWatcher(name="file", trigger=FileDeleteTrigger(FILE, poke_interval=0.5))])
+alert = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_QUEUED_AT,
+    interval=timedelta(seconds=1),
+    callback=AsyncCallback("src.alert.late"),
+)
+
+with DAG("asking", schedule=None, is_paused_upon_creation=False):
+    ApprovalOperator(task_id="ask", subject="Go on?") >> EmptyOperator(task_id="go_on")
+with DAG("delivered", schedule=[delivery], is_paused_upon_creation=False):
+    EmptyOperator(task_id="take")
+with DAG("late", schedule=None, is_paused_upon_creation=False, deadline=alert):
+    BashSensor(task_id="wait", bash_command="test -e /var/lib/flights-mlops/data/late", poke_interval=1)
+'''
+ALERT = """\
+from pathlib import Path
+
+
+async def late(context: object = None, **given: object) -> None:
+    Path("/var/lib/flights-mlops/data/late").touch()
+"""
 BROKEN = "import nothing_of_that_name\nfrom airflow.sdk import dag\n"
 CANARIES = {
     "token": "t0ken-Kn7ZpQ2xLw",
@@ -92,6 +125,7 @@ class Owner:
         self.key.write_text(f"-----BEGIN-----\n{CANARIES['key']}\n-----END-----\n")
         self.settings: dict[str, Any] = {
             "project_path": str(self.root),
+            "triggerer": None,  # as it is by default
             "task_env": {"TRACKING_URI": "http://mlflow.example.com/$5"},
             "task_secrets": ["API_TOKEN", "AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_VAR_THRESHOLD"],
             "task_secret_files": {"service.pem": str(self.key)},
@@ -247,6 +281,27 @@ def test_a_secret_goes_with_its_setting(owner: Owner, api: Airflow) -> None:
     assert told(api)["file"] is None
 
 
+def test_what_waits_goes_on(owner: Owner, api: Airflow) -> None:
+    """For a person's answer, for a file that an asset is watched by, and for a deadline, whose callback ends the wait."""
+    (owner.root / "dags/waiting.py").write_text(WAITING)
+    (owner.root / "src/alert.py").write_text(ALERT)
+    git(owner.root, "add", "--all")
+    assert ", 4 DAGs, " in owner.pyinfra("deploy.py").splitlines()[-1]
+    for dag in ("asking", "delivered", "late"):
+        api.wait_for_dag(dag)
+
+    asking = api.trigger("asking")
+    asked = f"/api/v2/dags/asking/dagRuns/{asking}/taskInstances/ask/-1/hitlDetails"
+    until("the question", lambda: api.request("GET", asked).raise_for_status() is None, limit=120)
+    api.request("PATCH", asked, json={"chosen_options": ["Approve"], "params_input": {}}).raise_for_status()
+    assert api.wait_for_end("asking", asking, limit=120) == "success"
+
+    owner.machine.sudo("docker exec flights-mlops-airflow-scheduler-1 touch /var/lib/flights-mlops/data/delivery.csv")
+    until("a run for the delivery", lambda: api.get("dags/delivered/dagRuns")["dag_runs"], limit=120)
+
+    assert api.wait_for_end("late", api.trigger("late"), limit=180) == "success"
+
+
 def test_without_a_triggerer_the_deploy_says_what_would_wait(owner: Owner, api: Airflow) -> None:
     """By task and DAG, and how to have one."""
     assert api.get("version")
@@ -254,7 +309,7 @@ def test_without_a_triggerer_the_deploy_says_what_would_wait(owner: Owner, api: 
     owner.pyinfra("deploy.release.upload")
     said = owner.pyinfra("deploy.stack.check")
     assert matching(said.splitlines(), "warning: the task sleep in the DAG own would wait for a triggerer"), said
-    owner.settings.pop("triggerer")
+    owner.settings["triggerer"] = None
 
 
 def test_import_errors_are_counted(owner: Owner, api: Airflow) -> None:
@@ -266,5 +321,5 @@ def test_import_errors_are_counted(owner: Owner, api: Airflow) -> None:
     owner.pyinfra("deploy.py")
     until("the import error", lambda: api.get("importErrors")["import_errors"], limit=120)
     said = owner.pyinfra("deploy.status.show")
-    assert "1 DAG, 1 import error; the errors: docker exec" in said
-    assert "1 DAG, 1 import error" in said.splitlines()[-1]
+    assert "4 DAGs, 1 import error; the errors: docker exec" in said
+    assert "4 DAGs, 1 import error" in said.splitlines()[-1]

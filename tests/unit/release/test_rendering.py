@@ -310,9 +310,9 @@ def test_each_service_has_what_it_needs_of_what_tasks_write(settings: Settings) 
         "airflow-dag-processor": [*outside, f"{state}/logs:{state}/logs"],
         "airflow-triggerer": [
             *outside,
-            f"{state}/data:{state}/data:ro",
+            f"{state}/data:{state}/data",
             f"{state}/logs:{state}/logs",
-            f"{state}/models:{state}/models:ro",
+            f"{state}/models:{state}/models",
         ],
         "airflow-scheduler": [*outside, *(f"{state}/{name}:{state}/{name}" for name in ("data", "logs", "models"))],
         "airflow-init": [],
