@@ -23,7 +23,7 @@ UNIT_PACKAGES := libgomp1 openssh-client openssh-server sudo iproute2 gpg
 E2E_PACKAGES := mmdebstrap debian-archive-keyring apt-cacher-ng nmap chromium fonts-dejavu-core
 VM_PACKAGES := qemu-system-x86 qemu-utils e2fsprogs mmdebstrap debian-archive-keyring apt-cacher-ng openssh-client
 
-.PHONY: help venv deploy test check unit integration e2e e2e-slow test-vm lint lock bench clean docs docker unit-packages e2e-packages vm-packages
+.PHONY: help venv new deploy test check unit integration e2e e2e-slow test-vm lint lock bench clean docs docker unit-packages e2e-packages vm-packages
 
 # Gives `install_missing`, which installs the packages of Debian that are missing, and says so. What they would start stays
 # off: the tests start what they need of it themselves.
@@ -74,6 +74,9 @@ $(VENV)/.dev: $(VENV)/.deploy requirements/dev.txt
 	touch $@
 
 venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
+
+new: $(VENV)/.deploy ## write the smallest project that deploys: make new PROJECT=../churn
+	@$(BIN)/python -m deploy.new_project "$(PROJECT)"
 
 deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
 	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local
