@@ -44,9 +44,10 @@ def create(target: Path) -> list[Path]:
 
 def main() -> None:
     """Create the project that is named on the command line, and say what to do next."""
-    if len(sys.argv) != 2 or not sys.argv[1]:
+    named = "".join(sys.argv[1:2])
+    if not named:
         sys.exit("Name the directory of the new project: make new PROJECT=../churn")
-    target = Path(sys.argv[1])
+    target = Path(named)
     try:
         files = create(target)
     except ValueError as error:

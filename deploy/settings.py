@@ -70,6 +70,13 @@ def airflow_options(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def inner_path(value: str) -> str:
+    """Return a directory below the project's root, as git writes it."""
+    if not re.fullmatch(r"[\w.@+-][\w.@+ -]*(/[\w.@+-][\w.@+ -]*)*", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("should be the path of a directory below the project's root, such as src or airflow/dags")
+    return value
+
+
 def task_variable(name: str) -> str:
     """Return the name of an environment variable for tasks, unless it is Airflow's, the stack's or none."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -155,6 +162,15 @@ class Settings(BaseModel):
 
     project_environment: Literal["shared", "separate"] = "shared"
     """Where the image installs that project's requirements: shared (with Airflow) or separate (/opt/project)."""
+
+    dags_path: Annotated[str, AfterValidator(inner_path)] = "dags"
+    """Directory of the project that has its DAGs, such as airflow/dags."""
+
+    python_path: list[Annotated[str, AfterValidator(inner_path)]] = []
+    """Directories of the project on PYTHONPATH besides its root, such as src for `from shared import …`."""
+
+    image_packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]] = []
+    """Packages of Debian that the image needs besides its own, such as libpq5."""
 
     dvc_remote: Annotated[str, AfterValidator(remote_storage)] | None = None
     """DVC remote for tasks: s3://bucket/path, or a directory on the host, created if missing."""

@@ -76,8 +76,8 @@ def read(root: Path, source: str, name: str) -> File:
 
 def missing(files: Iterable[File], required: Iterable[str]) -> list[str]:
     """Return those of the ``required`` paths that none of ``files`` is or lies below."""
-    tops = {file.path.split("/", 1)[0] for file in files}
-    return [path for path in required if path not in tops]
+    paths = [file.path for file in files]
+    return [path for path in required if not any(f"{found}/".startswith(f"{path}/") for found in paths)]
 
 
 def digest(files: Iterable[File]) -> str:

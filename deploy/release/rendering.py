@@ -5,6 +5,7 @@ Pure: from settings and the few facts of a host that the templates need, to file
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ IMAGE = "flights-mlops-airflow"
 # MiB that the host and the other services keep: idle, they take about half of it.
 OTHERS_MEMORY = 1536
 
+LAYOUT = "airflow/layout.json"
+"""Where a release says what is where in it; a run that continues has the layout of its own release."""
 COMPOSE, ENV = "airflow/docker-compose.yaml", "airflow/.env"
 # The templates, by the path of what becomes of them in a release.
 TEMPLATES = {COMPOSE: "stack/docker-compose.yaml", ENV: "stack/.env", "airflow/dvc.config": "dvc/dvc.config"}
@@ -37,6 +40,8 @@ IMAGE_SOURCES = {
             "Dockerfile.dockerignore",
             "healthcheck",
             "initialise",
+            "install-packages",
+            "install-project",
             "release_bundle.py",
             "request_guard.py",
             "set-password",
@@ -78,6 +83,8 @@ class Release:
     image: str
     """The Airflow image it runs on, as name:tag."""
     files: tuple[File, ...]
+    notes: tuple[str, ...] = ()
+    """What a user should know of the project in it, a sentence each."""
 
     @property
     def configuration(self) -> tuple[str, str]:
@@ -111,6 +118,7 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         "caddy_uid": paths.CADDY_UID,
         "max_request_bytes": size_in_bytes(settings.max_request_size),
         "request_guard": request_guard(settings),
+        "python_path": ["/app", *(f"/app/{path}" for path in settings.python_path)],
         "secret_names": table.names(settings),
         "secrets": table.by_service(settings),
         "task_secrets": sorted(secret.name for secret in table.of_tasks(settings)),
@@ -138,12 +146,21 @@ def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Releas
     """
     found = checkout.chosen(settings, root)
     lock = content.read(root, found.lock, LOCK)
-    project, requirements = found.read(lock.content.decode())
-    sources = (*image_sources(root), lock, *requirements)
+    project = found.read(lock.content.decode())
+    sources = (*image_sources(root), lock, *project.requirements)
+    if settings.image_packages:
+        text = "".join(f"{name}\n" for name in sorted(settings.image_packages))
+        sources += (File("airflow/packages.txt", text.encode()),)
     if settings.image_source == "registry" and settings.airflow_image:
         tag = content.pulled_tag(settings.airflow_image)
     else:
         tag = content.image_tag(sources, placement.python_image)
     image = f"{IMAGE}:{tag}"
-    files = (*project, *sources, *render(settings, placement, image, root))
-    return Release(content.identity(files), image, files)
+    layout = {"dags": settings.dags_path, "python_path": settings.python_path}
+    files = (
+        *project.files,
+        *sources,
+        File(LAYOUT, f"{json.dumps(layout)}\n".encode()),
+        *render(settings, placement, image, root),
+    )
+    return Release(content.identity(files), image, files, project.notes)

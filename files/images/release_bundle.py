@@ -36,8 +36,9 @@ class ReleaseBundle(BaseDagBundle):
         if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client":  # as Airflow's supervisor of tasks says it
             root = str(task_environment.working_copy(self._root))
             task_environment.prefer_project_environment()
-        sys.path[:] = [root, *(path for path in sys.path if not path.startswith(f"{RELEASES}/"))]
-        os.environ["PYTHONPATH"] = root
+        paths = [root, *(f"{root}/{path}" for path in task_environment.layout(self._root)[1])]
+        sys.path[:] = [*paths, *(path for path in sys.path if not path.startswith(f"{RELEASES}/"))]
+        os.environ["PYTHONPATH"] = ":".join(paths)
         os.chdir(root)
 
     def initialize(self) -> None:
@@ -69,7 +70,7 @@ class ReleaseBundle(BaseDagBundle):
     @property
     def path(self) -> Path:
         """The directory with the DAGs."""
-        return self._root / "dags"
+        return self._root / task_environment.layout(self._root)[0]
 
     def get_current_version(self) -> BundleVersion:
         """Return the release's id."""

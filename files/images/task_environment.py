@@ -1,8 +1,9 @@
-"""What the project's code finds in the process of a task: a directory of its own to work in, and secrets."""
+"""What the project's code finds where it runs: its layout, secrets, and for a task a directory of its own."""
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -18,6 +19,13 @@ LARGE = 1 << 20
 KEPT = {"data": "FLIGHTS_DATA_DIR", "models": "FLIGHTS_MODELS_DIR"}
 # The environment that has the project's requirements, where they are not with Airflow's.
 SEPARATE = Path("/opt/project/bin")
+
+
+def layout(release: Path) -> tuple[str, list[str]]:
+    """Return which directory of a release has its DAGs, and which are on PYTHONPATH besides its root."""
+    path = release / "airflow/layout.json"
+    found = json.loads(path.read_text()) if path.exists() else {}  # a release of before has none
+    return found.get("dags", "dags"), found.get("python_path", [])
 
 
 def working_copy(release: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The step of the Dockerfile that installs a project's requirements: the real uv, and a small index."""
+"""The program of the build that installs a project's requirements: the real uv, and a small index."""
 
 import base64
 import hashlib
@@ -48,12 +48,8 @@ def wheel(folder: Path, name: str) -> None:
 
 @pytest.fixture
 def step(tmp_path: Path) -> str:
-    """Return the step as bash runs it, with the paths of the build below a directory of this test."""
-    text = (ROOT / "files/images/Dockerfile").read_text()
-    _, _, rest = text.partition("airflow/project-*.txt /build/\n")
-    run = re.search(r"^RUN (.*?[^\\])\n", rest, re.MULTILINE | re.DOTALL)
-    assert run
-    line = re.sub(r"^(\s*--mount=\S+)+", "", run[1].replace("\\\n", ""))
+    """Return the program, with the paths of the build below a directory of this test."""
+    text = (ROOT / "files/images/install-project").read_text()
     for name in ("build/installer/bin", "opt"):
         (tmp_path / name).mkdir(parents=True)
     for name in METADATA:
@@ -65,8 +61,9 @@ def step(tmp_path: Path) -> str:
     )
     python = Path(sys.executable).resolve()
     subprocess.run([ROOT / ".venv/bin/uv", "venv", "--quiet", "--python", python, tmp_path / "opt/venv"], check=True)
-    line = line.replace("/usr/local/bin/python3", str(python)).replace("/run/index.env", f"{tmp_path}/index.env")
-    return re.sub(r"(?<![\w.])/(build|opt)/", rf"{tmp_path}/\1/", line)
+    text = text.replace("/usr/local/bin/python3", str(python))
+    text = re.sub(r"(?<![\w.])/(build|opt)/", rf"{tmp_path}/\1/", text)
+    return f"set -a; . {tmp_path}/index.env; set +a\n{text}"
 
 
 def built(step: str, root: Path, environment: str, requirements: str) -> tuple[int, list[str]]:
@@ -110,28 +107,54 @@ def test_versions_that_do_not_go_together_are_refused(step: str, tmp_path: Path,
     assert ("set project_environment to separate" in line) is (environment == "shared")
 
 
-@pytest.mark.parametrize("environment", ["shared", "separate"])
-@pytest.mark.parametrize(
-    ("requirements", "reason"),
-    [
-        (f"inner==1.0 --hash=sha256:{'0' * 64}\n", "Hash mismatch"),
-        ("broken\n", "Failed to build"),
-    ],
-    ids=["another file", "no build"],
-)
-def test_another_failure_is_not_called_a_conflict(
-    step: str, tmp_path: Path, environment: str, requirements: str, reason: str
-) -> None:
-    """A file that is another, or a source that does not build, is no matter of versions; uv says what."""
-    source = tmp_path / "broken-1.0"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(
+def source(index: Path, name: str) -> None:
+    """Put the source of version 1.0 of a package into an index, which cannot be built."""
+    folder = index.parent / f"{name}-1.0"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "gone"\nbackend-path = ["."]\n'
     )
-    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    archive = listed(tmp_path / "index", "broken", "broken-1.0.tar.gz")
-    subprocess.run(["tar", "-czf", archive, "-C", tmp_path, source.name], check=True)
-    code, said = built(step, tmp_path, environment, requirements)
+    (folder / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    subprocess.run(
+        ["tar", "-czf", listed(index, name, f"{name}-1.0.tar.gz"), "-C", index.parent, folder.name], check=True
+    )
+
+
+@pytest.mark.parametrize("environment", ["shared", "separate"])
+def test_another_failure_is_not_called_a_conflict(step: str, tmp_path: Path, environment: str) -> None:
+    """A file that is another is no matter of versions; uv says what."""
+    code, said = built(step, tmp_path, environment, f"inner==1.0 --hash=sha256:{'0' * 64}\n")
     assert code == 1
-    assert any(reason in line for line in said), said
+    assert any("Hash mismatch" in line for line in said), said
     assert refused(said) == []
+
+
+@pytest.mark.parametrize("environment", ["shared", "separate"])
+def test_a_version_without_a_wheel_is_named(step: str, tmp_path: Path, environment: str) -> None:
+    """With the version next to it that has one, or that none has; and nothing of what the build of it said."""
+    source(tmp_path / "index", "broken")
+    release = f"{sys.version_info.major}.{sys.version_info.minor}"
+    code, said = built(step, tmp_path, environment, "broken==1.0\n")
+    assert code == 1
+    sentence = f"refused: broken 1.0, which the project requires, has no wheel for Python {release}; "
+    assert refused(said) == [f"{sentence}no version has one, so use another package"]
+    assert not any("backend" in line for line in said), said
+    for version in ("1.2", "1.4", "0.9"):
+        file = f"broken-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(tmp_path / "index/broken" / file, "w") as archive:
+            info = f"broken-{version}.dist-info"
+            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: broken\nVersion: {version}\n")
+            archive.writestr(f"{info}/WHEEL", WHEEL)
+            archive.writestr(f"{info}/RECORD", "")
+        with (tmp_path / "index/broken/index.html").open("a") as page:
+            page.write(f'<a href="{file}">{file}</a>')
+        code, said = built(step, tmp_path, environment, "broken==1.0\n")
+        assert refused(said) == [f"{sentence}the nearest version that has one is 1.2"], version
+
+
+def test_constraints_of_the_project_hold(step: str, tmp_path: Path) -> None:
+    """Whatever the requirements ask for."""
+    (tmp_path / "build/project-constraints.txt").write_text("inner<1\n")
+    code, said = built(step, tmp_path, "separate", "outer\n")
+    assert code == 1
+    assert len(refused(said)) == 1

@@ -278,12 +278,12 @@ def test_another_base_image_is_another_image(whole: Path) -> None:
 
 
 def test_a_checkout_that_lacks_a_part_is_refused(whole: Path) -> None:
-    """The error names what is missing and all that a project needs."""
+    """The error names what is missing."""
     subprocess.run(["git", "-C", whole, "rm", "-r", "--quiet", "dags", "dvc.yaml"], check=True)
     with pytest.raises(ValueError, match="has no") as caught:
         built(whole)
     assert str(caught.value) == (
-        f"{whole} has no dags or dvc.yaml tracked by git; a project needs src, dags, dvc.yaml."
+        f"{whole} has no dvc.yaml or dags tracked by git; the setting dags_path names another place."
     )
 
 
