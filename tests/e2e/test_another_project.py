@@ -103,8 +103,8 @@ def another() -> None:
 
     @task
     def by_a_program() -> list[str]:
-        done = subprocess.run("python src/pipelines/gold.py", shell=True, cwd=".", capture_output=True, text=True, check=True)
-        return done.stdout.split()
+        command = "python src/pipelines/gold.py"
+        return subprocess.check_output(command, shell=True, cwd=".", text=True).split()
 
     @task.bash
     def with_a_package_of_debian() -> str:
