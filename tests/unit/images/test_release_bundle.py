@@ -139,6 +139,46 @@ def test_a_task_runs_in_the_release_its_run_began_with(ask: Ask, project: Path) 
     assert found["where"] == inside(project, "r-000000000002")
 
 
+LAYOUT = '{"dags": "airflow/dags", "python_path": ["src", "lib"]}'
+
+
+def test_a_release_says_where_its_dags_and_code_are(ask: Ask, project: Path) -> None:
+    """Each its own: a run that continues has the layout that it began with."""
+    release = project / "releases/r-000000000002"
+    (release / "airflow").mkdir()
+    (release / "airflow/layout.json").write_text(LAYOUT)
+    first, second, paths, python_path = ask(
+        "first = manager.get_bundle('release', version='r-000000000001'); first.initialize()\n"
+        "bundle = manager.get_bundle('release', version='r-000000000002'); bundle.initialize()\n"
+        "answer = [str(first.path), str(bundle.path), sys.path[:3], os.environ['PYTHONPATH']]"
+    )
+    assert (first, second) == (str(project / "releases/r-000000000001/dags"), f"{release}/airflow/dags")
+    assert paths == [str(release), f"{release}/src", f"{release}/lib"]
+    assert python_path == ":".join(paths)
+
+
+def test_a_task_works_in_a_copy_of_its_release(ask: Ask, project: Path, tmp_path: Path) -> None:
+    """Which its code comes from too; the DAG file is the release's own."""
+    release = project / "releases/r-000000000002"
+    found = ask(
+        "import pathlib, task_environment; task_environment.COPIES = pathlib.Path(root.parent, 'copies')\n"
+        "os.environ['_AIRFLOW_PROCESS_CONTEXT'] = 'client'\n"
+        "bundle = manager.get_bundle('release', version='r-000000000002'); bundle.initialize()\n"
+        "import src\n"
+        "from pathlib import Path; Path('src/new.py').write_text('')\n"
+        "answer = {'where': where(), 'dags': str(bundle.path), 'src': src.__file__,"
+        " 'release': os.environ['FLIGHTS_RELEASE_DIR']}"
+    )
+    assert "error" not in found, found
+    copy = found["where"]["path"]
+    assert copy.startswith(str(tmp_path / "copies/"))
+    assert found["where"]["cwd"] == found["where"]["PYTHONPATH"] == copy
+    assert found["where"]["subprocess"] == ["r-000000000002", repr("r-000000000002")]
+    assert found["src"] == f"{copy}/src/__init__.py"
+    assert (found["release"], found["dags"]) == (str(release), str(release / "dags"))
+    assert not (release / "src/new.py").exists()
+
+
 def test_a_task_finds_what_is_not_of_a_release_where_it_was(ask: Ask) -> None:
     """Airflow and the libraries stay on the path, in their order."""
     before, after = ask(
@@ -196,11 +236,64 @@ with DAG(RELEASE + "-" + Path("params.yaml").read_text()):
 """
 
 
-def check(release: Path, home: Path) -> "subprocess.CompletedProcess[str]":
+WAITING = """
+from datetime import timedelta
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.sensors.filesystem import FileSensor
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.providers.standard.triggers.file import FileDeleteTrigger
+from airflow.sdk import DAG, Asset, AssetWatcher, BaseOperator, task
+
+class Parent(BaseOperator):
+    def execute(self, context):
+        self.defer(trigger=FileDeleteTrigger(filepath="/x"), method_name="done")
+
+class Child(Parent):
+    pass
+
+with DAG("waiting", schedule=None):
+    TimeDeltaSensor(task_id="told", delta=timedelta(seconds=1), deferrable=True)
+    TimeDeltaSensor(task_id="not_told", delta=timedelta(seconds=1))
+    FileSensor.partial(task_id="mapped", deferrable=True).expand(filepath=["a"])
+    Child(task_id="always")
+    ApprovalOperator(task_id="asks", subject="Go on?")
+    @task
+    def plain(): ...
+    plain()
+watched = Asset("x", watchers=[AssetWatcher(name="w", trigger=FileDeleteTrigger(filepath="/x"))])
+with DAG("watching", schedule=watched | Asset("y")):
+    pass
+with DAG("daily", schedule="@daily"):
+    pass
+"""
+
+
+def test_what_would_wait_for_a_triggerer_is_named(project: Path, tmp_path: Path) -> None:
+    """Where there is none: operators that defer, as they are told to or always, and watched assets; no others."""
+    release = project / "releases/r-000000000002"
+    (release / "dags/waiting.py").write_text(WAITING)
+    done = check(release, tmp_path / "home", "--without-triggerer")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines() == [
+        *(
+            f"warning: {what} would wait for a triggerer; set triggerer to true"
+            for what in (
+                "the task told in the DAG waiting",
+                "the task mapped in the DAG waiting",
+                "the task always in the DAG waiting",
+                "the watcher of an asset in the DAG watching",
+            )
+        ),
+        "3 DAGs can be imported",
+    ]
+    assert check(release, tmp_path / "home").stdout == "3 DAGs can be imported\n"
+
+
+def check(release: Path, home: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     """Run the check of a release's DAGs as the image runs it, from anywhere."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTHON"))}
     env |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "false"}
-    command = [sys.executable, str(CHECK), str(release)]
+    command = [sys.executable, str(CHECK), str(release), *more]
     return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=120)
 
 
