@@ -24,6 +24,7 @@ from .workers import Workers
 
 MakeMachine = Callable[..., Machine]
 ALIVE: list[Host] = []
+SHARED = {"trixie", "bookworm"}
 # By when a volume was made, a host knows that it is the one that was migrated: of a copied one, that is another time.
 SAME_VOLUME = """
 made=$(docker volume inspect --format '{{.CreatedAt}}' flights-mlops_postgres-airflow-data)
@@ -57,12 +58,28 @@ def group(item: pytest.Item) -> tuple[str, str]:
 
     There is one of this machine, so what uses it or its Docker stays together, whatever the module.
     """
-    parametrised = isinstance(item, pytest.Function) and hasattr(item, "callspec")
-    parameters = item.callspec.params.values() if parametrised else ()
-    needed = {*getattr(item, "fixturenames", ()), *map(str, parameters)}
+    needed = names(item)
     if {"localhost", "docker_here"} & needed:
         return "localhost", ""
-    return min({"trixie", "bookworm"} & needed, default=""), item.path.stem
+    return min(SHARED & needed, default=""), item.path.stem
+
+
+def names(item: pytest.Item) -> set[str]:
+    """Return the names of the fixtures that a test uses, those that it is parametrised with included."""
+    parametrised = isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    parameters = item.callspec.params.values() if parametrised else ()
+    return {*getattr(item, "fixturenames", ()), *map(str, parameters)}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have the shared machines that a test does not use stand still: an idle Airflow takes a third of a processor."""
+    needed = names(item)
+    for host in ALIVE:
+        if isinstance(host, Machine) and host.name in SHARED:
+            if host.name in needed:
+                host.go_on()
+            else:
+                host.stand_still()
 
 
 @pytest.fixture(scope="session")
@@ -233,7 +250,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         used = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Host)]
-        for host in {id(host): host for host in used or ALIVE}.values():
+        awake = [host for host in ALIVE if not (isinstance(host, Machine) and host.stands_still)]
+        for host in {id(host): host for host in used or awake}.values():
             report.sections.append((f"on {host.name}", host.diagnosis()))
     return report
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .caches import Caches, answers, free_port
 from .command import ROOT, Finished, run, until
-from .host import PYINFRA, Host
+from .host import HEALTH, PYINFRA, Host
 from .machine_image import image
 from .saved import CONTAINERD, DOCKER, Saved, copy_images, copy_volumes
 from .times import RUNS, noted
@@ -71,6 +71,7 @@ class Machine(Host):
     """The machine that it is a copy of, if any."""
     images: Saved | None = None
     """The machine whose images its Docker has as soon as there is one, if any."""
+    stands_still: bool = False
 
     @property
     def container(self) -> str:
@@ -216,7 +217,24 @@ class Machine(Host):
         run(["docker", "restart", "--time=120", self.container])
         self.wait()
 
+    def stand_still(self) -> None:
+        """Take the processors from it, until it is to go on."""
+        if not self.stands_still:
+            run(["docker", "pause", self.container])
+            self.stands_still = True
+
+    def go_on(self) -> None:
+        """Give them back; what has missed its heartbeats meanwhile gets the time to be healthy again."""
+        if self.stands_still:
+            run(["docker", "unpause", self.container])
+            self.stands_still = False
+            until(
+                f"{self.name} is healthy again", lambda: set(self.sudo(HEALTH).stdout.split()) <= {"healthy"}, limit=180
+            )
+
     def destroy(self) -> None:
         """Remove it with all it holds."""
         run(self.ssh(*self.shared, "-O", "exit"), check=False)
+        if self.stands_still:
+            run(["docker", "unpause", self.container], check=False)
         run(["docker", "rm", "--force", "--volumes", self.container], check=False)

@@ -9,7 +9,7 @@ from .containers import health, ids
 from .machine import Machine
 
 
-@pytest.mark.parametrize("suite", ["trixie", "bookworm"])
+@pytest.mark.parametrize("suite", ["trixie", pytest.param("bookworm", marks=pytest.mark.slow)])
 def test_the_stack_comes_back_after_a_reboot(suite: str, request: pytest.FixtureRequest) -> None:
     """The same containers run again, past runs are known, new ones succeed; no deploy is needed."""
     machine: Machine = request.getfixturevalue(suite)
