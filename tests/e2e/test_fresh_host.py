@@ -103,7 +103,7 @@ def test_logs_of_containers_are_capped(host: Host) -> None:
 
 def test_secrets_stay_secret(host: Host) -> None:
     """What was generated is readable by root and the stack alone, and is in no output and no environment."""
-    names = host.sudo(f"ls {SECRETS}").stdout.split()
+    names = host.sudo(f"find {SECRETS} -type f -printf '%P\n'").stdout.split()
     assert {"admin_password", "postgres_password"} <= set(names)
     environments = json.dumps([found["Config"] for found in containers(host).values()])
     said = host.first_deploy.stdout + host.first_deploy.stderr
