@@ -75,8 +75,9 @@ $(VENV)/.dev: $(VENV)/.deploy requirements/dev.txt
 
 venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
 
-new: $(VENV)/.deploy ## write the smallest project that deploys: make new PROJECT=../churn
-	@$(BIN)/python -m deploy.new_project "$(PROJECT)"
+# Make puts the variable into the environment, from where the shell takes it as it is.
+new: $(VENV)/.deploy ## start a project of your own: make new PROJECT=../churn
+	@$(BIN)/python -m deploy.new_project "$${PROJECT-}"
 
 deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
 	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local

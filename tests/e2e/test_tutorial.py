@@ -34,5 +34,8 @@ def test_the_tutorial_ends_with_a_run(localhost: Localhost, tmp_path: Path) -> N
         assert "Traceback" not in done.stdout + done.stderr
         assert ", 1 DAG, " in done.stderr
         assert json.loads(done.stdout[done.stdout.rindex("{") :]) == json.loads(shown)
+        # The same commands as the project's own README, from another directory.
+        own = (checkout.path.parent / "churn/README.md").read_text()
+        assert all(command in own for command in re.findall(r"^\(cd \S+ && (.+)\)$", tutorial, re.MULTILINE)), own
     finally:
         localhost.as_deployed()
