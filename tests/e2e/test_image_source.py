@@ -318,7 +318,7 @@ def test_a_build_comes_through_the_proxy_with_the_private_ca(site: Site, checkou
     save = f"docker save {PYTHON} | {' '.join(map(str, machine.ssh()))} sudo docker load --quiet"
     run(["sh", "-c", save])
     site.want(python_index_url="https://index.test/index/")
-    site.succeed("deploy.release.upload", checkout=checkout.path)
+    uploaded = site.succeed("deploy.release.upload", checkout=checkout.path)
     said = site.succeed("deploy.images.build", checkout=checkout.path)
     assert "index.test:443" in site.proxy.asked
     name = re.findall(r"Image (flights-mlops-airflow:\S+) is on the host", said)[0]
@@ -328,3 +328,17 @@ def test_a_build_comes_through_the_proxy_with_the_private_ca(site: Site, checkou
     layers = f"docker save {name} | tar --extract --to-stdout | grep --text --count {PASSWORD}"
     assert machine.sudo(layers, check=False).stdout.strip() == "0"
     assert machine.sudo("stat --format %a /etc/flights-mlops/index.env").stdout.strip() == "600"
+
+    # What @task.virtualenv does in the scheduler.
+    (release,) = re.findall(r"Release (r-\w+) is complete", uploaded)
+    machine.sudo("chown -R 50000 /etc/flights-mlops/secrets/tasks/host")  # there is no stack whose user it could be
+    install = (
+        "python -m venv /tmp/venv && /tmp/venv/bin/pip install --quiet six && /tmp/venv/bin/python -c 'import six'"
+    )
+    installed = machine.sudo(
+        f"cd /opt/flights-mlops/releases/{release} && AIRFLOW_UID=50000 docker compose -f airflow/docker-compose.yaml "
+        f'run --rm --no-deps airflow-scheduler with-task-secrets sh -c "{install}"',
+        check=False,
+    )
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    assert site.proxy.asked.count("index.test:443") > 1

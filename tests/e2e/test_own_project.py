@@ -67,6 +67,13 @@ def own() -> None:
             "result": Path("data/result.csv").read_text(),
         }
 
+    @task.virtualenv(requirements=["six==1.17.0"])
+    def install() -> str:
+        import six
+
+        return six.__version__
+
+    install()
     write() >> TimeDeltaSensor(task_id="sleep", delta=timedelta(seconds=1), deferrable=True) >> look()
 
 
@@ -193,7 +200,8 @@ def told(api: Airflow) -> dict[str, Any]:
     run_id = api.run("own")
     assert api.state("own", run_id) == "success"
     path = f"dags/own/dagRuns/{run_id}/taskInstances/{{}}/xcomEntries/return_value"
-    return {**api.get(path.format("write"))["value"], **api.get(path.format("look"))["value"]}
+    values = {task: api.get(path.format(task))["value"] for task in ("write", "look", "install")}
+    return {**values["write"], **values["look"], "six": values["install"]}
 
 
 def test_a_task_writes_where_it_is(owner: Owner, api: Airflow) -> None:
@@ -209,6 +217,7 @@ def test_a_task_writes_where_it_is(owner: Owner, api: Airflow) -> None:
     changed = owner.machine.run(f"find {release} -name out.txt -o -name cache.txt -o -name summary.html").stdout
     assert changed == ""
     assert owner.machine.sudo("cat /var/lib/flights-mlops/data/result.csv").stdout == "kept"
+    assert found["six"] == "1.17.0"  # from the index of the deploy, which the host's own pip does not know
 
 
 def test_a_task_has_its_variables_and_secrets(owner: Owner, api: Airflow) -> None:
