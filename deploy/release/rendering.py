@@ -37,6 +37,7 @@ IMAGE_SOURCES = {
             "Dockerfile.dockerignore",
             "healthcheck",
             "initialise",
+            "install-project",
             "release_bundle.py",
             "request_guard.py",
             "set-password",

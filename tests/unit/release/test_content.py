@@ -296,6 +296,7 @@ def test_this_repository_is_a_whole_project() -> None:
             "airflow/check-dags",
             "airflow/healthcheck",
             "airflow/initialise",
+            "airflow/install-project",
             "airflow/set-password",
         ):
             assert file.executable, file.path
