@@ -6,6 +6,7 @@ whatever was deployed since.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -17,6 +18,13 @@ PROJECT_ROOT = Path("/opt/flights-mlops")
 RELEASES = PROJECT_ROOT / "releases"
 
 
+def _layout(root: Path) -> tuple[str, list[str]]:
+    """Return the directory of a release with its DAGs, and those to import from besides its root."""
+    path = root / "airflow/layout.json"
+    found = json.loads(path.read_text()) if path.exists() else {"dags": "dags", "python_path": []}  # as it was before
+    return found["dags"], found["python_path"]
+
+
 class ReleaseBundle(BaseDagBundle):
     """One release: the one that is named, or the current one at the last refresh."""
 
@@ -25,10 +33,13 @@ class ReleaseBundle(BaseDagBundle):
     _follows_current = False
 
     def _enter(self) -> None:
-        """Have `import src` and relative paths, also those of subprocesses, find this release."""
+        """Have imports of the project and relative paths, also those of subprocesses, find this release."""
         root = str(self._root)
-        sys.path[:] = [root, *(path for path in sys.path if not path.startswith(f"{RELEASES}/"))]
-        os.environ["PYTHONPATH"] = root
+        paths = [root, *(f"{root}/{path}" for path in _layout(self._root)[1])]
+        # Without other releases, and without the current one under its name in the containers' PYTHONPATH.
+        others = (f"{RELEASES}/", "/app/")
+        sys.path[:] = [*paths, *(path for path in sys.path if not f"{path}/".startswith(others))]
+        os.environ["PYTHONPATH"] = ":".join(paths)
         os.chdir(root)
 
     def initialize(self) -> None:
@@ -60,7 +71,7 @@ class ReleaseBundle(BaseDagBundle):
     @property
     def path(self) -> Path:
         """The directory with the DAGs."""
-        return self._root / "dags"
+        return self._root / _layout(self._root)[0]
 
     def get_current_version(self) -> BundleVersion:
         """Return the release's id."""
