@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from typing import Annotated, Literal
 
@@ -71,10 +72,16 @@ def airflow_options(value: dict[str, str]) -> dict[str, str]:
 
 
 def inner_path(value: str) -> str:
-    """Return a directory below the project's root, as git writes it."""
-    if not re.fullmatch(r"[\w.@+-][\w.@+ -]*(/[\w.@+-][\w.@+ -]*)*", value) or {".", ".."} & set(value.split("/")):
-        raise ValueError("should be the path of a directory below the project's root, such as src or airflow/dags")
-    return value
+    """Return a directory inside the project, as git writes it."""
+    parts = value.removesuffix("/").removeprefix("./").split("/")
+    # No colon, which divides PYTHONPATH, and nothing that a shell, compose or YAML reads as more than a name.
+    if {".", ".."} & {*parts} or not all(re.fullmatch(r"[\w.@+-]([\w.@+ -]*[\w.@+-])?", part) for part in parts):
+        raise ValueError("should be a directory inside the project, such as src or airflow/dags")
+    if parts == ["airflow"]:
+        raise ValueError(
+            "should be a directory below airflow, such as airflow/dags, because the stack has its own files there"
+        )
+    return posixpath.join(*parts)
 
 
 def task_variable(name: str) -> str:
@@ -141,6 +148,7 @@ def image_name(value: str) -> str:
 
 
 ImageName = Annotated[str, AfterValidator(image_name)]
+InnerPath = Annotated[str, AfterValidator(inner_path)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Error messages do not repeat the values of these: output ends up in logs.
@@ -163,14 +171,14 @@ class Settings(BaseModel):
     project_environment: Literal["shared", "separate"] = "shared"
     """Where the image installs that project's requirements: shared (with Airflow) or separate (/opt/project)."""
 
-    dags_path: Annotated[str, AfterValidator(inner_path)] = "dags"
-    """Directory of the project that has its DAGs, such as airflow/dags."""
+    dags_path: InnerPath = "dags"
+    """Directory of the project with its DAGs, such as airflow/dags."""
 
-    python_path: list[Annotated[str, AfterValidator(inner_path)]] = []
-    """Directories of the project on PYTHONPATH besides its root, such as src for `from shared import …`."""
+    python_path: list[InnerPath] = []
+    """Directories of the project on PYTHONPATH besides its root, such as src."""
 
     image_packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]] = []
-    """Packages of Debian that the image needs besides its own, such as libpq5."""
+    """Debian packages to install in the Airflow image, such as libpq5; none with image_source=registry."""
 
     dvc_remote: Annotated[str, AfterValidator(remote_storage)] | None = None
     """DVC remote for tasks: s3://bucket/path, or a directory on the host, created if missing."""

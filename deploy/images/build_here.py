@@ -27,7 +27,7 @@ REPOSITORY = "flights-mlops-shipped"
 KEPT = 5
 # Of BuildKit's output, the steps and what they print; as in build.sh.
 SHOWN = re.compile(r"#\d+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ (?! *[+-] ))")
-# What the Dockerfile says where requirements do not go together.
+# What the build says where the project's requirements, or packages of Debian, cannot be installed.
 REFUSED = re.compile(r"#\d+ [0-9.]+ refused: ")
 # Hosts are deployed to at once, and an image is built once.
 ONCE = Lock()
@@ -83,10 +83,10 @@ def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[
             if SHOWN.match(line):
                 say(line.rstrip())
     if building.returncode:
+        if refused:
+            raise ValueError(f"{refused}.")
         for line in last:
             say(line)
-        if refused:
-            raise ValueError(f"{refused}; the reason is above.")
         raise ValueError(
             f"{image} could not be built on the control node; the last lines of the build are "
             f"above. If it lacks {python_image}: pyinfra @local deploy.base_images.ensure"

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.release import content, requirements, uv_lock
-from deploy.release.content import File
+from deploy.release.content import File, shown
 from deploy.settings import Settings
 
 # What of this repository makes up the flights project; the deploy tool's own code is no part of it.
 OWN_PATHS = ("src", "dags", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore")
-OWN_REQUIRED = ("src", "dvc.yaml")
+OWN_REQUIRED = ("src", "dags", "dvc.yaml")
 REQUIREMENTS = "requirements.txt"
 # Where a release has what is the deploy's own.
 RESERVED = "airflow"
 # What the image is installed from: with what the flights project imports, and for any other project.
 OWN_LOCK, AIRFLOW_LOCK = "requirements/image.txt", "requirements/airflow.txt"
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+# What git has in the place of a file that is kept in git LFS.
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 # Bytes from which a project is large: each release is a copy of it, and so is the image.
-LARGE = 100 * 1000 * 1000
+LARGE = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class Project:
     """What of a checkout is deployed."""
 
     files: tuple[File, ...]
-    requirements: tuple[File, ...] = ()
+    sources: tuple[File, ...] = ()
     """What the image is installed from beside the lock."""
     notes: tuple[str, ...] = ()
-    """What a user should know of it, a sentence each."""
+    """What the user should know of it, a line each."""
 
 
 @dataclass(frozen=True)
@@ -57,70 +58,94 @@ class Checkout:
             raise ValueError(f'setting "project_path" names {self.root}, which is not a directory on the control node.')
         tracked = content.tracked_files(self.root, *(OWN_PATHS if self.own else (".",)))
         files = tuple(file for file in tracked if not self._is_left_out(file))
-        found, problems = self._requirements(files, airflow)
-        if problems := [*self._problems(files), *problems]:
+        sources, problems = ((), ()) if self.own else self._requirements(files, airflow)
+        if problems := (*self._problems(files), *problems):
             raise ValueError("\n".join(problems))
-        return Project(files, found, tuple(self._notes(tracked, files)))
+        return Project(files, sources, tuple(self._notes(files, len(tracked) - len(files))))
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        """The directories that settings name."""
+        return self.settings.dags_path, *self.settings.python_path
 
     def _is_left_out(self, file: File) -> bool:
-        dags = f"{self.settings.dags_path}/"
-        return file.path.startswith(f"{RESERVED}/") and not file.path.startswith(dags)
+        """Whether a file is where the stack has its own, and in no directory that a setting names."""
+        return file.path.split("/")[0] == RESERVED and not any(file.path.startswith(f"{one}/") for one in self._folders)
 
     def _problems(self, files: tuple[File, ...]) -> Iterator[str]:
+        lacking = content.missing(files, OWN_REQUIRED) if self.own else []
         if self.own and self.settings.project_environment != "shared":
             yield 'setting "project_environment" requires project_path, whose requirements it is about.'
-        needed = [*(OWN_REQUIRED if self.own else ()), self.settings.dags_path, *self.settings.python_path]
-        if lacking := content.missing(files, needed):
-            other = "" if self.settings.dags_path not in lacking else "; the setting dags_path names another place"
-            yield f"{self.root} has no {' or '.join(lacking)} tracked by git{other}."
-        if pointers := [file.path for file in files if file.content.startswith(LFS_POINTER)]:
-            more = (
-                f" and {len(pointers) - 1} more files are git LFS pointers" if pointers[1:] else " is a git LFS pointer"
-            )
-            yield f"{self.root / pointers[0]}{more}, without the content; run git lfs pull there."
-
-    def _notes(self, tracked: tuple[File, ...], files: tuple[File, ...]) -> Iterator[str]:
-        if left_out := len(tracked) - len(files):
-            count = f"{left_out} file{'' if left_out == 1 else 's'}"
-            yield f"Left out the project's own {RESERVED}/ ({count}), where the stack has its configuration"
-        size = sum(len(file.content) for file in files)
-        if size >= LARGE:
-            largest = max(files, key=lambda file: len(file.content))
-            share = f"{len(largest.content) / 1e6:.0f}"
+        if lacking:
             yield (
-                f"The project has {size / 1e6:.0f} MB in git, of which {largest.path} has {share}; each release and "
-                "the image are copies of it: keep data out of git, for example with DVC"
+                f"{self.root} has no {' or '.join(lacking)} tracked by git; a project needs {', '.join(OWN_REQUIRED)}."
+            )
+        empty = {one for one in self._folders if not any(file.path.startswith(f"{one}/") for file in files)}
+        dags = self.settings.dags_path
+        if dags in empty.difference(lacking):
+            yield f"{self.root} has no file in {dags}/ tracked by git; dags_path names the directory with the DAGs."
+        for one in sorted(empty - {dags}):
+            yield f'setting "python_path" names {one}, and git tracks no file in it in {self.root}.'
+        if pointers := [self.root / file.path for file in files if _is_pointer(file)]:
+            more = f" and {len(pointers) - 1} more" if pointers[1:] else ""
+            kind = (
+                "are git LFS pointers, not the files themselves"
+                if more
+                else "is a git LFS pointer, not the file itself"
+            )
+            yield f"{shown(pointers[0])}{more} {kind}; git lfs pull fetches {'them' if more else 'it'}."
+
+    def _notes(self, files: tuple[File, ...], left_out: int) -> Iterator[str]:
+        if left_out:
+            count = "1 file" if left_out == 1 else f"{left_out} files"
+            kept = [one for one in self._folders if one.startswith(f"{RESERVED}/")]
+            more = f"only {' and '.join(kept)} is kept" if kept else "DAGs in it need the setting dags_path"
+            yield f"Left out the project's {RESERVED}/ ({count}), where the stack has its own; {more}"
+        size = sum(len(file.content) for file in files)
+        if size > LARGE:
+            largest = max(files, key=lambda file: len(file.content))
+            yield (
+                f"The project has {size / 1e6:.0f} MB in git, most in {shown(largest.path)} "
+                f"({len(largest.content) / 1e6:.0f} MB), and each release and the image have a copy; "
+                "keep data out of git, for example with DVC: see docs/projects.md"
             )
 
-    def _requirements(self, files: tuple[File, ...], airflow: str) -> tuple[tuple[File, ...], list[str]]:
-        """Return the files that the image's build installs the project's requirements from, and what is wrong."""
-        if self.own:
-            return (), []
-        texts = {file.path: file.content.decode(errors="replace") for file in files if not file.is_link}
-        name = REQUIREMENTS
-        if name not in texts:
-            if not set(uv_lock.NAMES) <= texts.keys():
-                return (), [f"{self.root / name} {self._lack(files)}"]
-            name = "uv.lock"
-            try:
-                texts[name] = uv_lock.requirements(self.root)
-            except ValueError as error:
-                return (), [str(error)]
-        beside = airflow if self.settings.project_environment == "shared" else ""
-        found = requirements.collect(name, texts.get, beside)
-        lines = {f"project-{self.settings.project_environment}": found.wanted}
-        if found.constraints:
-            lines["project-constraints"] = found.constraints
-        made = [
-            File(f"airflow/{stem}.txt", "".join(f"{line}\n" for line in text).encode()) for stem, text in lines.items()
-        ]
-        return tuple(made), [f"{self.root}/{problem}" for problem in found.problems]
+    def _requirements(self, files: tuple[File, ...], airflow: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
+        """Return what the build installs the project's requirements from, and what is wrong with them."""
+        contents = {file.path: file.content for file in files if not file.is_link}
 
-    @staticmethod
-    def _lack(files: tuple[File, ...]) -> str:
-        if any(file.path == REQUIREMENTS for file in files):
-            return "is a symbolic link; make it a file."
-        return "is not tracked by git; a project needs it, be it empty, or pyproject.toml and uv.lock."
+        def text(path: str) -> str | None:
+            # Some editors begin a file with a mark of its encoding.
+            return contents[path].decode("utf-8-sig", errors="replace") if path in contents else None
+
+        name = REQUIREMENTS
+        if name not in contents and any(file.path == name for file in files):
+            return (), (f"{self.root / name} is a symbolic link; make it a file.",)
+        if name not in contents and not {uv_lock.PROJECT, uv_lock.LOCK} <= contents.keys():
+            lacking = f"has no {name}, and no {uv_lock.PROJECT} with {uv_lock.LOCK}, tracked by git"
+            return (), (f"{self.root} {lacking}; a project needs one of them, and {name} may be empty.",)
+        beside = airflow if self.settings.project_environment == "shared" else ""
+        if name in contents:
+            found = requirements.collect(name, text, beside)
+        else:
+            name = uv_lock.LOCK
+            try:
+                exported = uv_lock.export(contents[uv_lock.PROJECT], contents[name])
+            except ValueError as error:
+                return (), (f"{self.root / name} {error}",)
+            # Its lines are not those of uv.lock.
+            found = requirements.collect(name, {name: exported}.get, beside, numbered=False)
+        listed = {self.settings.project_environment: found.wanted, "constraints": found.constraints}
+        made = tuple(
+            File(f"airflow/project-{kind}.txt", "".join(f"{line}\n" for line in lines).encode())
+            for kind, lines in listed.items()
+            if lines or kind != "constraints"
+        )
+        return made, tuple(f"{self.root / problem}" for problem in found.problems)
+
+
+def _is_pointer(file: File) -> bool:
+    return file.content.startswith(LFS_POINTER) and not file.is_link
 
 
 def chosen(settings: Settings, own: Path) -> Checkout:

@@ -37,7 +37,9 @@ class ReleaseBundle(BaseDagBundle):
             root = str(task_environment.working_copy(self._root))
             task_environment.prefer_project_environment()
         paths = [root, *(f"{root}/{path}" for path in task_environment.layout(self._root)[1])]
-        sys.path[:] = [*paths, *(path for path in sys.path if not path.startswith(f"{RELEASES}/"))]
+        # Without other releases, and without the current one under its name in the containers' PYTHONPATH.
+        others = (f"{RELEASES}/", "/app/")
+        sys.path[:] = [*paths, *(path for path in sys.path if not f"{path}/".startswith(others))]
         os.environ["PYTHONPATH"] = ":".join(paths)
         os.chdir(root)
 

@@ -173,6 +173,66 @@ def test_a_domain_is_a_host_name(value: str) -> None:
     assert len(faults(domain=value)) == 1
 
 
+INSIDE = "should be a directory inside the project, such as src or airflow/dags"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ".",
+        "..",
+        "/",
+        "/dags",
+        "../dags",
+        "a/../dags",
+        "a/./b",
+        "a//b",
+        "a:b",
+        "a$b",
+        'a"b',
+        "a\nb",
+        " a",
+        "a ",
+        "~/a\\b",
+    ],
+)
+def test_a_directory_of_the_project_is_inside_it(value: str) -> None:
+    """And its name is no more than a name, to a path of Python, compose and a shell."""
+    assert faults(dags_path=value) == [f'vm1: setting "dags_path" {INSIDE}, but is {value!r}.']
+    assert faults(python_path=["src", value]) == [f'vm1: setting "python_path"[1] {INSIDE}, but is {value!r}.']
+
+
+@pytest.mark.parametrize(
+    ("value", "directory"),
+    [
+        ("airflow/dags", "airflow/dags"),
+        ("./dags/", "dags"),
+        (".flows", ".flows"),
+        ("à la carte/v1.2+x@y", "à la carte/v1.2+x@y"),
+    ],
+)
+def test_a_directory_of_the_project_is_as_git_writes_it(value: str, directory: str) -> None:
+    """However it was given."""
+    settings, wrong = load({"dags_path": value, "python_path": [value]}, where="vm1")
+    assert wrong == []
+    assert (settings.dags_path, settings.python_path) == (directory, [directory])
+
+
+def test_airflow_is_a_directory_of_the_stack() -> None:
+    """DAGs cannot be among the stack's own files."""
+    (fault,) = faults(dags_path="airflow/")
+    assert fault.startswith('vm1: setting "dags_path" should be a directory below airflow, such as airflow/dags,')
+
+
+@pytest.mark.parametrize("value", ["", "x", "Libpq5", "libpq5=1.0", "libpq5 tree", "-y", "libpq5:arm64", "a\nb"])
+def test_a_package_of_debian_is_named_by_its_name(value: str) -> None:
+    """It is an argument of apt, which takes more than names."""
+    assert faults(image_packages=["libstdc++6", "g++"]) == []
+    (fault,) = faults(image_packages=["tree", value])
+    assert fault.startswith('vm1: setting "image_packages"[1] should match pattern')
+
+
 def test_a_certificate_needs_both_of_its_files() -> None:
     """The one that is missing is named."""
     both = {"certificate_file": "c.pem", "certificate_key_file": "k.pem", "tls": "files"}

@@ -139,24 +139,6 @@ def test_a_task_runs_in_the_release_its_run_began_with(ask: Ask, project: Path) 
     assert found["where"] == inside(project, "r-000000000002")
 
 
-LAYOUT = '{"dags": "airflow/dags", "python_path": ["src", "lib"]}'
-
-
-def test_a_release_says_where_its_dags_and_code_are(ask: Ask, project: Path) -> None:
-    """Each its own: a run that continues has the layout that it began with."""
-    release = project / "releases/r-000000000002"
-    (release / "airflow").mkdir()
-    (release / "airflow/layout.json").write_text(LAYOUT)
-    first, second, paths, python_path = ask(
-        "first = manager.get_bundle('release', version='r-000000000001'); first.initialize()\n"
-        "bundle = manager.get_bundle('release', version='r-000000000002'); bundle.initialize()\n"
-        "answer = [str(first.path), str(bundle.path), sys.path[:3], os.environ['PYTHONPATH']]"
-    )
-    assert (first, second) == (str(project / "releases/r-000000000001/dags"), f"{release}/airflow/dags")
-    assert paths == [str(release), f"{release}/src", f"{release}/lib"]
-    assert python_path == ":".join(paths)
-
-
 def test_a_task_works_in_a_copy_of_its_release(ask: Ask, project: Path, tmp_path: Path) -> None:
     """Which its code comes from too; the DAG file is the release's own."""
     release = project / "releases/r-000000000002"
@@ -224,6 +206,52 @@ def test_a_host_without_a_current_release_is_an_error(ask: Ask, project: Path) -
     assert ask("manager.get_bundle('release').initialize()")["error"].startswith("FileNotFoundError:")
     (project / "current").symlink_to("releases/r-000000000009")
     assert ask("manager.get_bundle('release').initialize()")["error"].startswith("FileNotFoundError:")
+
+
+LAYOUT = """
+import json
+def layout(release, dags, *paths):
+    folder = root / "releases" / release
+    (folder / "airflow").mkdir()
+    (folder / "airflow/layout.json").write_text(json.dumps({"dags": dags, "python_path": paths}))
+    for path in paths:
+        (folder / path).mkdir(exist_ok=True)
+        (folder / path / "shared.py").write_text(f"WHERE = {path!r}")
+"""
+
+
+def test_a_release_says_where_its_dags_and_its_code_are(ask: Ask, project: Path) -> None:
+    """Its directories come first, behind its root, to subprocesses as well."""
+    found = ask(
+        SWITCH + LAYOUT + "layout('r-000000000002', 'airflow/dags', 'lib', 'src')\n"
+        "sys.path += ['/app', '/app/lib', '/application']\n"
+        "bundle = manager.get_bundle('release', version='r-000000000002'); bundle.initialize()\n"
+        "import shared\n"
+        "code = 'import shared, src; print(shared.WHERE, src.RELEASE)'\n"
+        "told = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout\n"
+        "answer = {'state': state(bundle), 'path': sys.path[:3], 'shared': shared.WHERE, 'told': told.split()}\n"
+        "answer['app'] = [path for path in sys.path if path.startswith('/app')]"
+    )
+    root = str(project / "releases/r-000000000002")
+    assert found == {
+        "state": [f"{root}/airflow/dags", "r-000000000002"],
+        "path": [root, f"{root}/lib", f"{root}/src"],
+        "shared": "lib",
+        "told": ["lib", "r-000000000002"],
+        "app": ["/application"],
+    }
+
+
+def test_a_layout_goes_with_its_release(ask: Ask, project: Path) -> None:
+    """After the switch to a release of another one, also of before there were any, nothing of it is left."""
+    found = ask(
+        SWITCH + LAYOUT + "layout('r-000000000001', 'flows', 'lib')\n"
+        "bundle = manager.get_bundle('release'); bundle.initialize(); answer = [state(bundle)]\n"
+        "switch('r-000000000002'); bundle.refresh(); answer.append(state(bundle)); answer.append(where())"
+    )
+    assert found[0] == [str(project / "releases/r-000000000001/flows"), "r-000000000001"]
+    assert found[1] == [str(project / "releases/r-000000000002/dags"), "r-000000000002"]
+    assert found[2] == inside(project, "r-000000000002")
 
 
 CHECK = FOLDER / "check-dags"
@@ -323,3 +351,25 @@ def test_a_dag_that_cannot_be_imported_is_named_with_its_reason(project: Path, t
     assert "SyntaxError" in done.stdout
     assert done.stdout.count("nothing_of_that_name'") == 1
     assert done.stderr == ""
+
+
+def test_dags_are_checked_by_the_layout_of_their_release(project: Path, tmp_path: Path) -> None:
+    """In the directory that it says, with code beside them and in those that it says; and named by it."""
+    release = project / "releases/r-000000000002"
+    for name, text in {
+        "airflow/layout.json": json.dumps({"dags": "airflow/dags", "python_path": ["lib"]}),
+        "airflow/dags/good.py": "from beside import y\nfrom shared import x\n" + GOOD,
+        "airflow/dags/beside.py": "y = 1\n",
+        "airflow/dags/bad.py": "from airflow.sdk import DAG\nimport nothing_of_that_name\n",
+        "airflow/release_bundle.py": "from airflow.sdk import DAG\nraise ValueError\n",
+        "dags/elsewhere.py": "from airflow.sdk import DAG\nraise ValueError\n",
+        "lib/shared.py": "x = 1\n",
+        "params.yaml": "x",
+    }.items():
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        (release / name).write_text(text)
+    done = check(release, tmp_path / "home")
+    assert [line for line in done.stdout.splitlines() if line.startswith("--- ")] == ["--- airflow/dags/bad.py"]
+    (release / "airflow/dags/bad.py").unlink()
+    done = check(release, tmp_path / "home")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 DAG can be imported"), done.stdout + done.stderr

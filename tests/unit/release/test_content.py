@@ -147,6 +147,9 @@ def test_missing_names_what_a_project_lacks() -> None:
     required = ("src", "dags", "dvc.yaml")
     assert missing([File("src/a.py", b""), File("dags/a.py", b""), File("dvc.yaml", b"")], required) == []
     assert missing([File("src/a.py", b""), File("dvc.yaml.bak", b"")], required) == ["dags", "dvc.yaml"]
+    assert missing([File("airflow/dags.py", b""), File("b/dags/a.py", b"")], ["airflow/dags", "b/dags"]) == [
+        "airflow/dags"
+    ]
     assert missing([], required) == [*required]
 
 
@@ -278,12 +281,12 @@ def test_another_base_image_is_another_image(whole: Path) -> None:
 
 
 def test_a_checkout_that_lacks_a_part_is_refused(whole: Path) -> None:
-    """The error names what is missing."""
+    """The error names what is missing and all that a project needs."""
     subprocess.run(["git", "-C", whole, "rm", "-r", "--quiet", "dags", "dvc.yaml"], check=True)
     with pytest.raises(ValueError, match="has no") as caught:
         built(whole)
     assert str(caught.value) == (
-        f"{whole} has no dvc.yaml or dags tracked by git; the setting dags_path names another place."
+        f"{whole} has no dags or dvc.yaml tracked by git; a project needs src, dags, dvc.yaml."
     )
 
 
@@ -296,6 +299,7 @@ def test_this_repository_is_a_whole_project() -> None:
             "airflow/check-dags",
             "airflow/healthcheck",
             "airflow/initialise",
+            "airflow/install-project",
             "airflow/set-password",
         ):
             assert file.executable, file.path

@@ -33,6 +33,8 @@ VARIANTS = {
         task_memory="3g",
         service_memory="700m",
         pids_limit=999,
+        dags_path="src/pipelines",
+        python_path=["src", "src/shared"],
         airflow_env={"AIRFLOW__CORE__ODD": ODD, "AIRFLOW__CORE__YES": "yes", "AIRFLOW__CORE__NUMBER": "010"},
     ),
     "domain": Settings(domain="flights.example.com", acme_directory="https://ca.example.com/acme"),
@@ -244,6 +246,19 @@ def test_airflow_env_reaches_every_airflow_service_as_it_is_written() -> None:
         assert environment["AIRFLOW__CORE__YES"] == "yes", name
         assert environment["AIRFLOW__CORE__NUMBER"] == "010", name
     assert "AIRFLOW__CORE__YES" not in compose(VARIANTS["everything"])["services"]["postgres-airflow"]["environment"]
+
+
+@every_variant
+def test_every_airflow_service_knows_where_dags_and_code_are(settings: Settings) -> None:
+    """By the link to the current release. The image says where code is that is nowhere else than at its root."""
+    found = {
+        (service["environment"]["AIRFLOW__CORE__DAGS_FOLDER"], service["environment"].get("PYTHONPATH"))
+        for service in airflow_services(settings).values()
+    }
+    assert found == {
+        ("/app/src/pipelines", "/app:/app/src:/app/src/shared") if settings.python_path else ("/app/dags", None)
+    }
+    assert "\n    PYTHONPATH=/app \\\n" in (ROOT / "files/images/Dockerfile").read_text()
 
 
 @every_variant
