@@ -81,10 +81,12 @@ def _kind(image: str) -> tuple[str, str]:
 @operation()
 def _check() -> Generator[StackRun]:
     """Import every DAG with the release's image, which needs the database, as soon as that runs."""
-    new, found = release.wanted(), release.on_host()
+    new, found, state = release.wanted(), release.on_host(), ask(State)
+    # Without a current release nothing is judged; a database that was migrated then has been started.
+    has_database = state.services.get("postgres-airflow") in {OK, "replaced"} or (state.migrated and not found.current)
     if new.id in {found.started, found.checked}:
         host.noop(f"already imported from {new.id}")
-    elif ask(State).services.get("postgres-airflow") not in {OK, "replaced", "superfluous"}:
+    elif not has_database:
         host.noop("skipped: the database is not running")
     else:
         yield StackRun("stack/check", release=new.id, image=new.image)
