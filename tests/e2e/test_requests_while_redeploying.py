@@ -41,6 +41,7 @@ def test_an_edited_dag_costs_no_request(machine: Machine, checkout: Checkout) ->
     assert load.reasons == {}
 
 
+@pytest.mark.slow  # not for its length: a limit in seconds is none beside other tests, on a machine of any speed
 def test_a_replaced_webserver_is_away_for_its_own_start(machine: Machine, checkout: Checkout) -> None:
     """A new image is built, and tasks are waited for, with every request answered; then there is one gap."""
     before = containers(machine)["airflow-webserver"]["Id"]
