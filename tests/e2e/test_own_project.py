@@ -167,11 +167,13 @@ def outcome(said: str) -> str:
 @pytest.fixture(scope="module")
 def owner(
     new_machine: Callable[..., Machine], elsewhere: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Owner:
+) -> Iterator[Owner]:
     """Have a bare machine, and a project for it."""
-    found = Owner(new_machine("own", "bookworm", images=True), tmp_path_factory.mktemp("own"))
+    machine = new_machine("own", "bookworm", images=True)
+    found = Owner(machine, tmp_path_factory.mktemp("own"))
     found.env |= elsewhere
-    return found
+    yield found
+    machine.destroy()
 
 
 @pytest.fixture(scope="module")
