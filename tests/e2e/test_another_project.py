@@ -148,10 +148,11 @@ def chosen(project: Path, environment: str = "separate") -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def api(machine: Machine, project: Path) -> Iterator[Airflow]:
+def api(request: pytest.FixtureRequest, machine: Machine, project: Path) -> Iterator[Airflow]:
     """Deploy the project in the place of the flights; they are back after the tests."""
     before = current_release(machine)
     machine.write_inventory(machine.inventory, **LAYOUT)
+    request.addfinalizer(lambda: machine.write_inventory(machine.inventory))
     said = machine.deploy(*chosen(project))
     assert matching(
         (said.stdout + said.stderr).splitlines(),

@@ -200,6 +200,13 @@ def api(owner: Owner) -> Iterator[Airflow]:
 def told(api: Airflow) -> dict[str, Any]:
     """Run the DAG; gives what its two tasks have found."""
     run_id = api.run("own")
+    tasks = api.get(f"dags/own/dagRuns/{run_id}/taskInstances")["task_instances"]
+    logs = {
+        task["task_id"]: api.get(f"dags/own/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/1")["content"][-30:]
+        for task in tasks
+        if task["state"] == "failed"
+    }
+    assert logs == {}, logs
     assert api.state("own", run_id) == "success"
     path = f"dags/own/dagRuns/{run_id}/taskInstances/{{}}/xcomEntries/return_value"
     values = {task: api.get(path.format(task))["value"] for task in ("write", "look", "install")}
