@@ -148,12 +148,15 @@ def chosen(project: Path, environment: str = "separate") -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def api(request: pytest.FixtureRequest, machine: Machine, project: Path) -> Iterator[Airflow]:
+def api(machine: Machine, project: Path) -> Iterator[Airflow]:
     """Deploy the project in the place of the flights; they are back after the tests."""
     before = current_release(machine)
     machine.write_inventory(machine.inventory, **LAYOUT)
-    request.addfinalizer(lambda: machine.write_inventory(machine.inventory))
-    said = machine.deploy(*chosen(project))
+    try:
+        said = machine.deploy(*chosen(project))
+    finally:
+        machine.write_inventory(machine.inventory)
+    machine.write_inventory(machine.inventory, **LAYOUT)
     assert matching(
         (said.stdout + said.stderr).splitlines(),
         "Left out the project's airflow/ (2 files)",
