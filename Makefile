@@ -106,7 +106,7 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	$(BIN)/mypy deploy.py # by its name: the package of that name hides it
 	# Programs are text behind assignments and preludes: these assign what a program uses, and use what it assigns.
 	find deploy -name '*.sh' -exec $(BIN)/shellcheck --exclude SC2034,SC2154,SC2329 {} +
-	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/images/healthcheck files/images/with-task-secrets files/images/workspace files/base_images/docker-entrypoint.sh \
+	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/images/healthcheck files/images/install-packages files/images/with-task-secrets files/images/workspace files/base_images/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/images/Dockerfile
 	$(BIN)/python docs/generate.py --check

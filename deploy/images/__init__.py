@@ -109,7 +109,7 @@ def _build(*, settings: Settings) -> Generator[Run]:
         python_image = chosen(settings.python_image, settings, images)
         yield Ship(new.image, partial(build_here.build, new, python_image, settings))
     else:
-        yield Run("images/build", release=new.id, image=new.image)
+        yield Run("images/build", release=new.id, image=new.image, stdin=f"{settings.debian_mirror or ''}\n")
 
 
 @operation()

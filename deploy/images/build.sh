@@ -1,6 +1,32 @@
 # shellcheck shell=bash
-# Builds the Airflow image $image of $release. A program because it takes minutes and shows progress.
+# Builds the Airflow image $image of $release. Standard input: the Debian mirror that is set, if any. A program because it
+# takes minutes and shows progress.
 named_release "$release"
+read -r mirror || true
+
+first_of() { # the address behind $1, which may be a file with several
+  case $1 in
+    mirror+file:*) awk 'NF && !/^#/ { print $1; exit }' "${1#mirror+file:}" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+
+# For the build alone, in a file only root reads: where the host's packages come from, and through what. A password may stand
+# in it. On Ubuntu there is no Debian mirror, and the build asks the one that its base image names.
+security=''
+if [ -z "$mirror" ]; then
+  mirror=$(first_of "$(repository Debian)") security=$(first_of "$(repository Debian-Security)")
+fi
+(
+  umask 077
+  exec >"$configuration/.apt.env"
+  printf 'APT_MIRROR=%q\nAPT_SECURITY=%q\n' "$mirror" "$security"
+  eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
+  [ -z "${http_proxy:-}" ] || printf 'http_proxy=%q\n' "$http_proxy"
+  [ -z "${https_proxy:-}" ] || printf 'https_proxy=%q\n' "$https_proxy"
+)
+mv "$configuration/.apt.env" "$configuration/apt.env"
+
 echo "Building $image; the first time takes a minute or more"
 root=$project/releases/$release
 log=$(mktemp)

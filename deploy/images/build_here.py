@@ -49,6 +49,7 @@ def build(new: Release, python_image: str, settings: Settings, say: Callable[[st
                 secrets = {
                     "ca": authorities() + "".join(outbound.authorities(settings)),
                     "index": index(settings),
+                    "apt": f"APT_MIRROR={shlex.quote(settings.debian_mirror or '')}\n",
                 }
                 for secret, text in secrets.items():
                     (Path(work) / secret).write_text(text)  # in a directory of this user alone
@@ -63,7 +64,8 @@ def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[
     command = [
         "docker", "build", "--progress=plain", f"--tag={name}", "--file=airflow/Dockerfile",
         f"--build-arg=PYTHON_IMAGE={python_image}",
-        f"--secret=id=ca,src={work / 'ca'}", f"--secret=id=index,src={work / 'index'}", "-",
+        f"--secret=id=ca,src={work / 'ca'}", f"--secret=id=index,src={work / 'index'}",
+        f"--secret=id=apt,src={work / 'apt'}", "-",
     ]  # fmt: skip
     last: deque[str] = deque(maxlen=30)
     refused = ""

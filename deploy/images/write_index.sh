@@ -27,6 +27,7 @@ install -d -m 0755 "$configuration"
   [[ ! $index =~ ^http://([^/]*@)?([^/:]+) ]] || printf 'PIP_TRUSTED_HOST=%q\n' "${BASH_REMATCH[2]}"
 )
 mv "$configuration/.index.env" "$configuration/index.env"
+[ -e "$configuration/apt.env" ] || (umask 077 && : >"$configuration/apt.env") # a build by hand mounts it as well
 
 # For tasks, a file a variable. They reach the stack's own services without the proxy.
 tasks=$configuration/secrets/tasks/host

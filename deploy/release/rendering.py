@@ -38,6 +38,7 @@ IMAGE_SOURCES = {
             "Dockerfile.dockerignore",
             "healthcheck",
             "initialise",
+            "install-packages",
             "install-project",
             "release_bundle.py",
             "request_guard.py",
