@@ -155,7 +155,7 @@ def test_secrets_come_from_files_alone(settings: Settings) -> None:
     """Each secret of the stack is a file below one directory, which a service names to have it."""
     parsed = compose(settings)
     declared = parsed["secrets"]
-    build_only = {"ca", "index"}
+    build_only = {"apt", "ca", "index"}
     assert declared.keys() - build_only == set(table.names(settings))
     for name in table.names(settings):
         assert declared[name] == {"file": f"/etc/flights-mlops/secrets/{name}"}
