@@ -18,6 +18,12 @@ PROJECT_ROOT = Path("/opt/flights-mlops")
 RELEASES = PROJECT_ROOT / "releases"
 
 
+def _is_task() -> bool:
+    """Whether this process runs a task: it has a line to a supervisor, and Airflow itself tells by that."""
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return getattr(runner, "SUPERVISOR_COMMS", None) is not None
+
+
 class ReleaseBundle(BaseDagBundle):
     """One release: the one that is named, or the current one at the last refresh."""
 
@@ -33,7 +39,7 @@ class ReleaseBundle(BaseDagBundle):
         root = str(self._root)
         os.environ["FLIGHTS_RELEASE_DIR"] = root
         task_environment.load_secrets()
-        if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client":  # as Airflow's supervisor of tasks says it
+        if _is_task():
             root = str(task_environment.working_copy(self._root))
             task_environment.prefer_project_environment()
         paths = [root, *(f"{root}/{path}" for path in task_environment.layout(self._root)[1])]

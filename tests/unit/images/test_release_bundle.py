@@ -144,7 +144,7 @@ def test_a_task_works_in_a_copy_of_its_release(ask: Ask, project: Path, tmp_path
     release = project / "releases/r-000000000002"
     found = ask(
         "import pathlib, task_environment; task_environment.COPIES = pathlib.Path(root.parent, 'copies')\n"
-        "os.environ['_AIRFLOW_PROCESS_CONTEXT'] = 'client'\n"
+        "from airflow.sdk.execution_time import task_runner; task_runner.SUPERVISOR_COMMS = object()\n"
         "bundle = manager.get_bundle('release', version='r-000000000002'); bundle.initialize()\n"
         "import src\n"
         "from pathlib import Path; Path('src/new.py').write_text('')\n"
