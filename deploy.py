@@ -56,6 +56,7 @@ stack.check()
 
 # The switch. Nothing above this line touches what is running
 stack.migrate()
+stack.check()  # where there was no database before
 stack.activate()
 stack.start()
 
