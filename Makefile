@@ -23,7 +23,7 @@ UNIT_PACKAGES := libgomp1 openssh-client openssh-server sudo iproute2 gpg
 E2E_PACKAGES := mmdebstrap debian-archive-keyring apt-cacher-ng nmap chromium fonts-dejavu-core
 VM_PACKAGES := qemu-system-x86 qemu-utils e2fsprogs mmdebstrap debian-archive-keyring apt-cacher-ng openssh-client
 
-.PHONY: help venv new deploy test check unit integration e2e e2e-slow test-vm lint lock bench clean docs docker unit-packages e2e-packages vm-packages
+.PHONY: help venv deploy test check unit integration e2e e2e-slow test-vm lint lock bench clean docs docker unit-packages e2e-packages vm-packages
 
 # Gives `install_missing`, which installs the packages of Debian that are missing, and says so. What they would start stays
 # off: the tests start what they need of it themselves.
@@ -75,10 +75,6 @@ $(VENV)/.dev: $(VENV)/.deploy requirements/dev.txt
 
 venv: $(VENV)/.deploy ## make .venv with uv, pyinfra and the rest
 
-# Make puts the variable into the environment, from where the shell takes it as it is.
-new: $(VENV)/.deploy ## start a project of your own: make new PROJECT=../churn
-	@$(BIN)/python -m deploy.new_project "$${PROJECT-}"
-
 deploy: $(VENV)/.deploy ## put the stack on this machine, or bring it up to date
 	@$(BIN)/pyinfra -y inventory.py deploy.py --limit @local
 
@@ -106,7 +102,7 @@ lint: $(VENV)/.dev ## check style, types, shell, Dockerfile and YAML
 	$(BIN)/mypy deploy.py # by its name: the package of that name hides it
 	# Programs are text behind assignments and preludes: these assign what a program uses, and use what it assigns.
 	find deploy -name '*.sh' -exec $(BIN)/shellcheck --exclude SC2034,SC2154,SC2329 {} +
-	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/images/healthcheck files/images/install-packages files/images/with-task-secrets files/images/workspace files/base_images/docker-entrypoint.sh \
+	$(BIN)/shellcheck .ci/run bench/peers/ansible/archive files/images/healthcheck files/images/workspace files/base_images/docker-entrypoint.sh \
 	  tests/e2e/vm/customize tests/e2e/vm/rootfs/usr/sbin/first-process
 	$(BIN)/hadolint files/images/Dockerfile
 	$(BIN)/python docs/generate.py --check

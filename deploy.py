@@ -56,7 +56,6 @@ stack.check()
 
 # The switch. Nothing above this line touches what is running
 stack.migrate()
-stack.check()  # where there was no database before
 stack.activate()
 stack.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 from typing import Annotated, Literal
 
@@ -35,20 +34,6 @@ OWNED_BY_THE_STACK = frozenset(
     }
 )
 
-# What a task finds in its environment because the stack needs it there.
-OWNED_IN_TASKS = frozenset(
-    {
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "FLIGHTS_DATA_DIR",
-        "FLIGHTS_MODELS_DIR",
-        "FLIGHTS_RELEASE_DIR",
-        "HOME",
-        "PATH",
-        "PYTHONPATH",
-        "USER",
-    }
-)
-
 # What is the system's or the stack's own: a directory that tasks may write to is neither below nor above it.
 NOT_FOR_TASKS = (
     *("app", "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root"),
@@ -62,55 +47,11 @@ def airflow_options(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         # Airflow reads an option from the output of a command or from a secrets backend as well.
         option = name.removesuffix("_CMD").removesuffix("_SECRET")
-        if name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_")):
-            raise ValueError(f"{name} belongs in task_secrets, which takes its value from your environment")
         if not re.fullmatch(r"AIRFLOW__[A-Z0-9_]+__[A-Z0-9_]+", name):
-            raise ValueError(f"{name} is not AIRFLOW__SECTION__KEY; variables for tasks belong in task_env")
+            raise ValueError(f"{name} is not AIRFLOW__SECTION__KEY")
         if {name, option} & OWNED_BY_THE_STACK:
             raise ValueError(f"{name} is set by the stack itself")
     return value
-
-
-def inner_path(value: str) -> str:
-    """Return a directory inside the project, as git writes it."""
-    parts = value.removesuffix("/").removeprefix("./").split("/")
-    # No colon, which divides PYTHONPATH, and nothing that a shell, compose or YAML reads as more than a name.
-    if {".", ".."} & {*parts} or not all(re.fullmatch(r"[\w.@+-]([\w.@+ -]*[\w.@+-])?", part) for part in parts):
-        raise ValueError("should be a directory inside the project, such as src or airflow/dags")
-    if parts == ["airflow"]:
-        raise ValueError(
-            "should be a directory below airflow, such as airflow/dags, because the stack has its own files there"
-        )
-    return posixpath.join(*parts)
-
-
-def task_variable(name: str) -> str:
-    """Return the name of an environment variable for tasks, unless it is Airflow's, the stack's or none."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        # Not repeated: it may be followed by the value.
-        raise ValueError("should be the names of environment variables, without their values")
-    if name.startswith("AIRFLOW__"):
-        raise ValueError(f"{name} is an option of Airflow; set it in airflow_env")
-    if name in OWNED_IN_TASKS or (
-        name.startswith("AIRFLOW_") and not name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_"))
-    ):
-        raise ValueError(f"{name} is set by the stack itself")
-    return name
-
-
-def task_variables(value: dict[str, str]) -> dict[str, str]:
-    """Return plain environment variables for tasks; a connection, which holds a password, is none."""
-    for name in value:
-        if task_variable(name).startswith("AIRFLOW_CONN_"):
-            raise ValueError(f"{name} belongs in task_secrets, which takes its value from your environment")
-    return value
-
-
-def secret_file(name: str) -> str:
-    """Return the name of a file for tasks, unless it could mean another directory or a hidden file."""
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name):
-        raise ValueError(f"{name} should be a file name of letters, digits, dots, dashes and underscores")
-    return name
 
 
 def remote_storage(value: str) -> str:
@@ -148,15 +89,11 @@ def image_name(value: str) -> str:
 
 
 ImageName = Annotated[str, AfterValidator(image_name)]
-InnerPath = Annotated[str, AfterValidator(inner_path)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Error messages do not repeat the values of these: output ends up in logs.
 MAY_HOLD_A_PASSWORD = frozenset(
-    {
-        *("airflow_env", "debian_mirror", "dvc_endpoint", "dvc_remote", "proxy", "python_index_url"),
-        *("task_env", "task_secrets"),
-    }
+    {"airflow_env", "debian_mirror", "dvc_endpoint", "dvc_remote", "proxy", "python_index_url"}
 )
 
 
@@ -170,15 +107,6 @@ class Settings(BaseModel):
 
     project_environment: Literal["shared", "separate"] = "shared"
     """Where the image installs that project's requirements: shared (with Airflow) or separate (/opt/project)."""
-
-    dags_path: InnerPath = "dags"
-    """Directory of the project with its DAGs, such as airflow/dags."""
-
-    python_path: list[InnerPath] = []
-    """Directories of the project on PYTHONPATH besides its root, such as src."""
-
-    image_packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]] = []
-    """Debian packages to install in the Airflow image, such as libpq5; none with image_source=registry."""
 
     dvc_remote: Annotated[str, AfterValidator(remote_storage)] | None = None
     """DVC remote for tasks: s3://bucket/path, or a directory on the host, created if missing."""
@@ -237,23 +165,14 @@ class Settings(BaseModel):
     parallelism: int = Field(8, ge=1, le=512)
     """Number of tasks that run at once. The scheduler starts this many worker processes."""
 
-    triggerer: bool = True
-    """Run a triggerer, which deferrable operators, deadlines and asset watchers need."""
+    triggerer: bool = False
+    """Run a triggerer. Only tasks that defer need one."""
 
     dag_refresh_interval: Seconds = Field(2, ge=1)
     """Seconds between the DAG processor's checks for a new release."""
 
     airflow_env: Annotated[dict[str, str], AfterValidator(airflow_options)] = {}
     """More Airflow options for all services, as AIRFLOW__SECTION__KEY. No secrets."""
-
-    task_env: Annotated[dict[str, str], AfterValidator(task_variables)] = {}
-    """Environment variables for tasks and DAG files, such as MLFLOW_TRACKING_URI. No secrets."""
-
-    task_secrets: list[Annotated[str, AfterValidator(task_variable)]] = []
-    """Environment variables of yours that tasks get as secrets: API_TOKEN, AIRFLOW_CONN_…, AIRFLOW_VAR_…."""
-
-    task_secret_files: dict[Annotated[str, AfterValidator(secret_file)], str] = {}
-    """Files here that tasks get as secrets, by their names below /run/tasks/files: {"gcp.json": "~/gcp.json"}."""
 
     task_memory: str | None = Field(None, pattern=r"^[1-9][0-9]*[mg]$")
     """Memory limit of the scheduler and all tasks, which run in it; by default the host's less 1.5 GiB."""

@@ -7,33 +7,58 @@ import time
 from pyinfra import logger
 from pyinfra.api import BaseStateCallback, Host, State
 
-# What is kept of a host during a run: why it failed, and what it has in the end.
+# What is kept of a host during a run: why it failed, which release it has, how long its operations took, and
+# when the one that runs began.
 REASON = "flights_mlops_reason"
-FAILED_AFTER = "flights_mlops_failed_after"
 RELEASE = "flights_mlops_release"
-BEGAN = time.monotonic()
-"""When the run began, or rather had loaded its modules."""
+SPENT = "flights_mlops_spent"
+BEGAN = "flights_mlops_began"
 
 
 def note(host: Host, reason: str) -> None:
     """Keep why a host fails, for the end."""
     host.connector_data[REASON] = reason
-    host.connector_data[FAILED_AFTER] = time.monotonic() - BEGAN
 
 
-def note_release(host: Host, release: str, dags: str = "") -> None:
-    """Keep which release a host has, and what is known of its DAGs, for the end."""
-    host.connector_data[RELEASE] = [text for text in (release and f"release {release}", dags) if text]
+def note_release(host: Host, release: str) -> None:
+    """Keep which release a host has, for the end."""
+    host.connector_data[RELEASE] = release
 
 
 class Watch(BaseStateCallback):
     """What pyinfra calls during a run: it disconnects at the end of each, whatever that is."""
 
     @staticmethod
+    def operation_host_start(state: State, host: Host, op_hash: str) -> None:  # noqa: ARG004 - pyinfra's signature
+        """Note when an operation begins on a host."""
+        host.connector_data[BEGAN] = time.monotonic()
+
+    @staticmethod
+    def operation_host_success(state: State, host: Host, op_hash: str, retry_count: int = 0) -> None:  # noqa: ARG004
+        """Note how long an operation took that is done."""
+        _spend(host)
+
+    @staticmethod
+    def operation_host_error(
+        state: State,  # noqa: ARG004
+        host: Host,
+        op_hash: str,  # noqa: ARG004
+        retry_count: int = 0,  # noqa: ARG004
+        max_retries: int = 0,  # noqa: ARG004
+    ) -> None:
+        """Note how long an operation took that has failed."""
+        _spend(host)
+
+    @staticmethod
     def host_disconnect(state: State, host: Host) -> None:
         """Show the outcomes when the last host is disconnected."""
         if not any(other.connected for other in state.activated_hosts if other is not host):
             show(state)
+
+
+def _spend(host: Host) -> None:
+    spent: float = host.connector_data.get(SPENT, 0.0)
+    host.connector_data[SPENT] = spent + time.monotonic() - host.connector_data[BEGAN]
 
 
 def show_at_the_end(state: State) -> None:
@@ -59,7 +84,7 @@ def outcome(state: State, host: Host) -> str:
         return "unreachable (see the error above)"
     made = {op_hash: data.operation_meta for op_hash, data in state.ops[host].items()}
     complete = [meta for meta in made.values() if meta.is_complete()]
-    took = f"{host.connector_data.get(FAILED_AFTER, time.monotonic() - BEGAN):.1f} s"
+    took = f"{host.connector_data.get(SPENT, 0.0):.1f} s"
     if host in state.failed_hosts:
         reason = _in_short(host)
         at = [op_hash for op_hash, meta in made.items() if meta.is_complete() and meta.did_error()]
@@ -70,7 +95,8 @@ def outcome(state: State, host: Host) -> str:
         return f"stopped before {_name(state, unfinished[0])}"
     changes = sum(meta.did_change() for meta in complete)
     done = f"{changes} of {len(complete)} operations changed" if changes else "nothing changed"
-    return ", ".join([*host.connector_data.get(RELEASE, []), done, took])
+    release = host.connector_data.get(RELEASE)
+    return ", ".join([*([f"release {release}"] if release else []), done, took])
 
 
 def _in_short(host: Host) -> str:

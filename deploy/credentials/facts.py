@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyinfra.api import StringCommand
@@ -10,7 +11,7 @@ from typing_extensions import override
 
 from deploy.core import paths
 from deploy.core.facts import Fact, MalformedLineError, look
-from deploy.credentials.table import GENERATED, SECRETS, TASKS, Secret, given
+from deploy.credentials.table import GENERATED, GIVEN, SECRETS, Secret
 from deploy.settings import Settings
 
 DIRECTORY = f"{paths.CONFIGURATION}/secrets"
@@ -53,8 +54,8 @@ class Secrets(Fact[Found]):
 
     def command(self) -> StringCommand:
         """Return the command, which only reads."""
-        names, marked = [secret.name for secret in SECRETS], [secret.name for secret in SECRETS if secret.given]
-        return look("credentials/credentials", names=names, given=marked, tasks=TASKS)
+        names, given = [secret.name for secret in SECRETS], [secret.name for secret, _ in GIVEN]
+        return look("credentials/credentials", names=names, given=given)
 
     @override
     def read(self, lines: list[str]) -> Found:
@@ -108,30 +109,45 @@ def due(found: Found, settings: Settings) -> list[tuple[str, str]]:
     """Return name and content of each secret that is given, and on the host another or not there."""
     return [
         (secret.name, text)
-        for secret, source in given(settings)
-        if (text := source.text())
+        for secret, given in GIVEN
+        if secret.is_wanted(settings) and (text := given.text())
         if (kept := found.kept.get(secret.name)) is None or kept.fingerprint != fingerprint(text)
     ]
 
 
 def superfluous(found: Found, settings: Settings) -> list[str]:
     """Return the given secrets that neither a release on the host nor the next one mounts."""
-    wanted = {secret.name for secret, _ in given(settings)}
-    may_go = {secret.name for secret in SECRETS if secret.given}
     return [
-        name
-        for name in found.kept
-        if (name in may_go or name.startswith(f"{TASKS}/")) and name not in wanted | found.in_releases
+        secret.name
+        for secret, _ in GIVEN
+        if secret.name in found.kept and not secret.is_wanted(settings) and secret.name not in found.in_releases
     ]
 
 
 def given_problems(found: Found, settings: Settings) -> list[str]:
-    """Return what is wrong with the secrets that the operator has to give, and never what was given."""
-    return [
-        f"{secret.setting} {problem}"
-        for secret, source in given(settings)
-        if (problem := source.problem(is_kept=secret.name in found.kept))
-    ]
+    """Return what is wrong with the secrets that the operator has to give, and never what was given.
+
+    The host's own stay where nothing is given: a colleague without them can deploy as well.
+    """
+    problems = []
+    for secret, given in GIVEN:
+        if not secret.is_wanted(settings):
+            continue
+        lacking, values = given.lacking(), given.found()
+        if broken := [name for name, value in values.items() if "\n" in value]:
+            problems.append(
+                f"{_variables(broken)} on the control node for {secret.setting} must not contain line breaks."
+            )
+        elif lacking and (secret.name not in found.kept or len(lacking) < len(given.required)):
+            problems.append(
+                f"{secret.setting} needs {_variables(lacking)} on the control node; "
+                f"export {'them' if len(lacking) > 1 else 'it'}."
+            )
+    return problems
+
+
+def _variables(names: Sequence[str]) -> str:
+    return f"the environment variable{'s' * (len(names) > 1)} {' and '.join(names)}"
 
 
 def login_problems(found: Found, settings: Settings) -> list[str]:

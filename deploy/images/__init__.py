@@ -10,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import DeployError
 
-from deploy import base_images, outbound, release, service_user, system
+from deploy import base_images, outbound, release, system
 from deploy.base_images.facts import Images, chosen, needed, superseded
 from deploy.core import hosts
 from deploy.core.facts import ask
@@ -21,7 +21,7 @@ from deploy.core.step import deploy, operation
 from deploy.docker import local
 from deploy.docker.ship import Ship
 from deploy.images import build_here, python_index
-from deploy.images.facts import Index, fingerprint
+from deploy.images.facts import Index
 from deploy.release.rendering import IMAGE
 from deploy.settings import Settings
 
@@ -29,9 +29,7 @@ from deploy.settings import Settings
 @deploy("Images")
 def build() -> None:
     """Provide the image that the release runs on: built, shipped or pulled. What runs is not touched."""
-    settings = hosts.settings()
-    _index(name="Set the Python package index of builds and tasks", settings=settings)
-    _build(name="Provide the Airflow image", settings=settings)
+    _build(name="Provide the Airflow image", settings=hosts.settings())
 
 
 @deploy("Images")
@@ -81,25 +79,11 @@ def problems() -> list[str]:
 
 
 @operation()
-def _index(*, settings: Settings) -> Generator[Run]:
-    """Write what says where Python packages come from, for a build and for tasks that install some themselves."""
-    proxy = outbound.proxy_variables(settings.proxy) if settings.proxy else ""
-    given = fingerprint(f"{settings.python_index_url}\n{proxy}")
-    if ask(Index).is_current(given):
-        host.noop("already set")
-        return
-    # As set; else as pip is configured on the host, which the program reads; else as on the control node.
-    indexes = (settings.python_index_url or "", python_index.of_control_node())
-    text = "".join(f"{line}\n" for line in indexes) + proxy
-    yield Run("images/write_index", uid=service_user.uid(), given=given, stdin=text)
-
-
-@operation()
 def _build(*, settings: Settings) -> Generator[Run]:
     """Build, ship or pull the image unless the host has one of that content."""
     images, new, source = ask(Images), release.wanted(), local.source(settings)
     found = new.image in images.images
-    if found:
+    if found and (source != "build" or ask(Index).is_closed):
         host.noop(f"{new.image} is on the host")
     elif source == "registry":
         architecture = ask(system.System).architecture
@@ -109,7 +93,11 @@ def _build(*, settings: Settings) -> Generator[Run]:
         python_image = chosen(settings.python_image, settings, images)
         yield Ship(new.image, partial(build_here.build, new, python_image, settings))
     else:
-        yield Run("images/build", release=new.id, image=new.image, stdin=f"{settings.debian_mirror or ''}\n")
+        # As set; else as pip is configured on the host, which the program reads; else as on the control node.
+        indexes = (settings.python_index_url or "", python_index.of_control_node())
+        proxy = outbound.proxy_variables(settings.proxy) if settings.proxy else ""
+        text = "".join(f"{line}\n" for line in indexes) + proxy
+        yield Run("images/build", release=new.id, image=new.image, is_there=found, stdin=text)
 
 
 @operation()

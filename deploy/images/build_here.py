@@ -27,7 +27,7 @@ REPOSITORY = "flights-mlops-shipped"
 KEPT = 5
 # Of BuildKit's output, the steps and what they print; as in build.sh.
 SHOWN = re.compile(r"#\d+ (\[(environment|stage|final)[^]]*\]|DONE|CACHED|ERROR|[0-9.]+ (?! *[+-] ))")
-# What the build says where the project's requirements, or packages of Debian, cannot be installed.
+# What the Dockerfile says where requirements do not go together.
 REFUSED = re.compile(r"#\d+ [0-9.]+ refused: ")
 # Hosts are deployed to at once, and an image is built once.
 ONCE = Lock()
@@ -49,7 +49,6 @@ def build(new: Release, python_image: str, settings: Settings, say: Callable[[st
                 secrets = {
                     "ca": authorities() + "".join(outbound.authorities(settings)),
                     "index": index(settings),
-                    "apt": f"APT_MIRROR={shlex.quote(settings.debian_mirror or '')}\n",
                 }
                 for secret, text in secrets.items():
                     (Path(work) / secret).write_text(text)  # in a directory of this user alone
@@ -64,8 +63,7 @@ def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[
     command = [
         "docker", "build", "--progress=plain", f"--tag={name}", "--file=airflow/Dockerfile",
         f"--build-arg=PYTHON_IMAGE={python_image}",
-        f"--secret=id=ca,src={work / 'ca'}", f"--secret=id=index,src={work / 'index'}",
-        f"--secret=id=apt,src={work / 'apt'}", "-",
+        f"--secret=id=ca,src={work / 'ca'}", f"--secret=id=index,src={work / 'index'}", "-",
     ]  # fmt: skip
     last: deque[str] = deque(maxlen=30)
     refused = ""
@@ -85,10 +83,10 @@ def _build(image: str, name: str, python_image: str, work: Path, say: Callable[[
             if SHOWN.match(line):
                 say(line.rstrip())
     if building.returncode:
-        if refused:
-            raise ValueError(f"{refused}.")
         for line in last:
             say(line)
+        if refused:
+            raise ValueError(f"{refused}; the reason is above.")
         raise ValueError(
             f"{image} could not be built on the control node; the last lines of the build are "
             f"above. If it lacks {python_image}: pyinfra @local deploy.base_images.ensure"

@@ -124,8 +124,6 @@ def _upload() -> Generator[Run]:
         return
     # Packed only where it is sent: an operation is tried first, and a project may be large.
     is_sent = host.state.is_executing and not batch.is_trial()
-    for note in new.notes if is_sent else ():
-        host.log(note)
     packed = base64.encodebytes(content.archive(new.files)).decode() if is_sent else ""
     yield Run("release/upload", release=new.id, stdin=packed)
 

@@ -49,37 +49,17 @@ def tracked_files(root: Path, *paths: str) -> tuple[File, ...]:
             f"git cannot read {root} ({reason[0] if reason else 'it gave no reason'}); deploy from a git checkout."
         )
     # A set, because git lists a file in conflict once for each side.
-    names = sorted({os.fsdecode(name) for name in listed.stdout.split(b"\0") if name})
+    names = sorted({name for name in listed.stdout.decode().split("\0") if name})
     return tuple(_read(root, name) for name in names if os.path.lexists(root / name))
 
 
 def _read(root: Path, name: str) -> File:
     path = root / name
-    target = os.fsencode(path.readlink()) if path.is_symlink() else None
-    # Docker builds from files of no other names.
-    if not (_is_utf8(os.fsencode(name)) and _is_utf8(target or b"")):
-        raise ValueError(f"{shown(path)} has a name, or is a link to one, that is not UTF-8; rename it.")
-    if target is not None:
-        return File(name, target, is_link=True)
+    if path.is_symlink():
+        return File(name, os.fsencode(path.readlink()), is_link=True)
     if path.is_dir():
-        raise ValueError(
-            f"{shown(path)}, a submodule, is not checked out; git submodule update --init brings its files."
-        )
+        raise ValueError(f"{path}, a submodule, is not checked out; git submodule update --init brings its files.")
     return read(root, name, name)
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def shown(path: Path | str) -> str:
-    """Return a path as it can be printed in a line, whatever is in its name."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def read(root: Path, source: str, name: str) -> File:
@@ -91,13 +71,13 @@ def read(root: Path, source: str, name: str) -> File:
     try:
         return File(name, path.read_bytes(), executable=path.stat().st_mode & 0o100 != 0)
     except OSError as error:
-        raise ValueError(f"{shown(path)} cannot be read ({error.strerror}); restore it with git checkout.") from error
+        raise ValueError(f"{path} cannot be read ({error.strerror}); restore it with git checkout.") from error
 
 
 def missing(files: Iterable[File], required: Iterable[str]) -> list[str]:
     """Return those of the ``required`` paths that none of ``files`` is or lies below."""
-    paths = [f"{file.path}/" for file in files]
-    return [path for path in required if not any(found.startswith(f"{path}/") for found in paths)]
+    tops = {file.path.split("/", 1)[0] for file in files}
+    return [path for path in required if path not in tops]
 
 
 def digest(files: Iterable[File]) -> str:

@@ -21,7 +21,6 @@ SUBVERTED = (
 FORMS = {
     "current": f"({NAME})?",
     "started": f"({NAME}( ({NAME})?)?)?",
-    "checked": rf"({NAME} \d{{1,6}})?",
     "release": rf"{NAME} \d+ [0-9a-f]{{12}}( \S+)* ?",
     "unfinished": f"{NAME}|{ASKED}",
 }
@@ -54,10 +53,6 @@ class Found:
     """The release that last started successfully, or nothing."""
     started_before: str = ""
     """The one that started before that."""
-    checked: str = ""
-    """The release whose DAGs a deploy has imported last."""
-    imported: int = 0
-    """How many those were."""
     unfinished: frozenset[str] | None = frozenset()
     """The releases that unfinished runs need; None where the database did not answer, or was not asked."""
 
@@ -94,7 +89,7 @@ class Releases(Fact[Found]):
                 raise DeployError(SUBVERTED.format(host=host.name, line=ascii(value)))
             if key not in FORMS or not re.fullmatch(FORMS[key], value):
                 raise MalformedLineError(line)
-            if key in {"current", "started", "checked"} and found[key]:
+            if key in {"current", "started"} and found[key]:
                 raise MalformedLineError(line)
             found[key].append(value)
         releases = []
@@ -103,7 +98,5 @@ class Releases(Fact[Found]):
             releases.append((int(made), name, OnHost(tuple(images), is_changed=name != f"r-{content}")))
         by_age = {name: release for _, name, release in sorted(releases, key=lambda row: row[:2])}
         started, _, before = "".join(found["started"]).partition(" ")
-        checked, _, imported = "".join(found["checked"]).partition(" ")
         unfinished = frozenset(found["unfinished"]) - {ASKED} if ASKED in found["unfinished"] else None
-        current = "".join(found["current"])
-        return Found(by_age, current, started, before, checked, int(imported or 0), unfinished)
+        return Found(by_age, "".join(found["current"]), started, before, unfinished)

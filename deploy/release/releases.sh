@@ -18,7 +18,6 @@ if [ -f "$compose_file" ] && [ "$(readlink "$project/airflow")" = current/airflo
   printf 'current %s\n' "$(current_release)"
 fi
 printf 'started %s\n' "$(cat "$state/.started")"
-printf 'checked %s\n' "$(cat "$state/.checked")"
 
 names=()
 for path in "$project"/releases/r-*; do

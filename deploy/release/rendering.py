@@ -5,7 +5,6 @@ Pure: from settings and the few facts of a host that the templates need, to file
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,22 +37,14 @@ IMAGE_SOURCES = {
             "Dockerfile.dockerignore",
             "healthcheck",
             "initialise",
-            "install-packages",
-            "install-project",
             "release_bundle.py",
             "request_guard.py",
             "set-password",
-            "task_environment.py",
-            "with-task-secrets",
             "workspace",
         )
     },
 }
 LOCK = "airflow/requirements.txt"
-PACKAGES = "airflow/packages.txt"
-"""The Debian packages of the setting, one a line; an image source only where there are any."""
-LAYOUT = "airflow/layout.json"
-"""Where the release has its DAGs and code: of the release, because runs finish on the one they began on."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +76,6 @@ class Release:
     image: str
     """The Airflow image it runs on, as name:tag."""
     files: tuple[File, ...]
-    notes: tuple[str, ...] = ()
-    """What the user should know of the project; no part of its identity."""
 
     @property
     def configuration(self) -> tuple[str, str]:
@@ -101,7 +90,7 @@ def image_sources(root: Path = ROOT) -> tuple[File, ...]:
 
 
 def render(settings: Settings, placement: Placement, image: str, root: Path = ROOT) -> tuple[File, ...]:
-    """Render the compose file and its .env, the layout, and with a domain the proxy's configuration.
+    """Render the compose file and its .env, and with a domain the proxy's configuration.
 
     Raises ``ValueError`` with one sentence that names the template, where one is broken or uses a
     value that does not exist.
@@ -120,13 +109,10 @@ def render(settings: Settings, placement: Placement, image: str, root: Path = RO
         "caddy_uid": paths.CADDY_UID,
         "max_request_bytes": size_in_bytes(settings.max_request_size),
         "request_guard": request_guard(settings),
-        "python_path": ":".join(["/app", *(f"/app/{path}" for path in settings.python_path)]),
         "secret_names": table.names(settings),
         "secrets": table.by_service(settings),
-        "task_secrets": sorted(secret.name for secret in table.of_tasks(settings)),
     }
-    layout = {"dags": settings.dags_path, "python_path": settings.python_path}
-    files = [File(LAYOUT, f"{json.dumps(layout, ensure_ascii=False)}\n".encode())]
+    files = []
     for path, name in (TEMPLATES | (PROXY_TEMPLATES if settings.domain else {})).items():
         try:
             text = environment.get_template(f"{name}.j2").render(values)
@@ -149,19 +135,12 @@ def build(settings: Settings, placement: Placement, root: Path = ROOT) -> Releas
     """
     found = checkout.chosen(settings, root)
     lock = content.read(root, found.lock, LOCK)
-    project = found.read(lock.content.decode())
-    sources = (*image_sources(root), lock, *project.sources)
-    if settings.image_packages:
-        text = "".join(f"{name}\n" for name in sorted({*settings.image_packages}))
-        sources += (File(PACKAGES, text.encode()),)
+    project, requirements = found.read(lock.content.decode())
+    sources = (*image_sources(root), lock, *requirements)
     if settings.image_source == "registry" and settings.airflow_image:
         tag = content.pulled_tag(settings.airflow_image)
     else:
         tag = content.image_tag(sources, placement.python_image)
     image = f"{IMAGE}:{tag}"
-    stack = (*sources, *render(settings, placement, image, root))
-    taken = {file.path for file in stack} & {"/".join(file.path.split("/")[:2]) for file in project.files}
-    if taken:
-        raise ValueError(f"{found.root / min(taken)} is where a release has a file of the stack; rename it.")
-    files = (*project.files, *stack)
-    return Release(content.identity(files), image, files, project.notes)
+    files = (*project, *sources, *render(settings, placement, image, root))
+    return Release(content.identity(files), image, files)

@@ -1,120 +1,51 @@
-"""What a project's requirements may say, for the build of an image that sees no other file of the project. Pure."""
+"""What a project's requirements.txt may say, for the build of an image that sees no other file. Pure."""
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-# The options that name another file, as pip takes them: -r base.txt, -rbase.txt, --constraint=limits.txt.
-INCLUDE = re.compile(r"(?:-(?P<short>[rc])\s*|--(?P<long>requirement|constraint)(?:\s*=\s*|\s+))(?P<target>\S.*)")
-HASH = re.compile(r"\s--hash[= ]\S+")
-
-Files = Callable[[str], str | None]
-"""Gives the text of a file of the project by its path, or None where git tracks none."""
 
 
-@dataclass(frozen=True)
-class Requirements:
-    """What all files together require, a requirement a line with its hashes, without comments and blank lines."""
+def problems(text: str, lock: str) -> list[str]:
+    """Return why the requirements cannot be installed, each with its line: beside ``lock``, if that has any.
 
-    wanted: tuple[str, ...]
-    constraints: tuple[str, ...]
-    problems: tuple[str, ...]
-    """Why they cannot be installed, each beginning with the file that it is about."""
-
-
-@dataclass(frozen=True)
-class _Line:
-    file: str
-    number: int
-    text: str
-    is_constraint: bool
-    problem: str = ""
-
-
-def collect(name: str, files: Files, lock: str, *, numbered: bool = True) -> Requirements:
-    """Read a requirements file, and those that it names with -r and -c; a problem tells its line if ``numbered``.
-
-    A requirement that cannot go with ``lock``, if that has any, is a problem. What follows from the requirements of
-    requirements is for the build to find. No line is repeated but for a name and its versions: an address may hold a
-    password.
+    What follows from the requirements of requirements is for the build to find. No line is repeated
+    but for a name and its versions: an address may hold a password.
     """
     locked: dict[str, set[str]] = {}
-    for package, version in LOCKED.findall(lock):
-        locked.setdefault(canonicalize_name(package), set()).add(version)
-    lines = list(_all_lines(name, files))
-    # A constraint on what nobody requires harms nothing: whether one does is for the build to find.
-    problems = [
-        f"{line.file}{f', line {line.number}' if numbered else ''} {problem}"
-        for line in lines
-        if (problem := line.problem or _problem(line.text, {} if line.is_constraint else locked))
-    ]
-    return Requirements(
-        tuple(line.text for line in lines if not line.is_constraint),
-        tuple(line.text for line in lines if line.is_constraint),
-        tuple(problems),
-    )
-
-
-def _all_lines(name: str, files: Files, *, is_constraint: bool = False, above: tuple[str, ...] = ()) -> Iterator[_Line]:
-    """Yield the lines of a file, with those of another file in the place of the line that names it."""
-    for number, text in _lines(files(name) or ""):
-        found = INCLUDE.fullmatch(text)
-        if found is None:
-            yield _Line(name, number, text, is_constraint)
-            continue
-        target = found["target"].strip("'\"")
-        other = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-        if problem := _no_include(target, other, files, (*above, name)):
-            yield _Line(name, number, text, is_constraint, problem)
-        else:
-            # What a file of constraints names are constraints as well, as to uv.
-            constrains = is_constraint or found["short"] == "c" or found["long"] == "constraint"
-            yield from _all_lines(other, files, is_constraint=constrains, above=(*above, name))
-
-
-def _no_include(target: str, other: str, files: Files, above: tuple[str, ...]) -> str:
-    """Return why a file cannot be read in the place of the line that names it, or nothing."""
-    if "://" in target:  # which may hold a password
-        return "names a URL, and the build reads files of the project alone; copy it into the project."
-    if posixpath.isabs(other) or f"{other}/".startswith("../"):
-        return f"names {target}, which is outside the project; copy it into the project."
-    if other in above:
-        return f"names {target}, which leads back to this line; remove one of them."
-    if files(other) is None:
-        return f"names {target}, which is not a file tracked by git; add it, or correct the line."
-    return ""
+    for name, version in LOCKED.findall(lock):
+        locked.setdefault(canonicalize_name(name), set()).add(version)
+    return [f"line {number} {problem}" for number, line in _lines(text) if (problem := _problem(line, locked))]
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each logical line with its number, without comments, and with single spaces."""
+    """Yield each logical line with its number, without comments and hashes."""
     number, line = 0, ""
-    lines = text.splitlines()
-    for count, physical in enumerate([*lines, ""], 1):
+    for count, physical in enumerate([*text.splitlines(), ""], 1):
         number, line = number or count, line + re.sub(r"(^|\s)#.*$", "", physical)
-        if line.endswith("\\") and count <= len(lines):
+        if line.endswith("\\") and count <= len(text.splitlines()):
             line = line[:-1]
             continue
-        if wanted := " ".join(line.split()):
+        if wanted := re.sub(r"\s--hash[= ]\S+", "", line).strip():
             yield number, wanted
         number, line = 0, ""
 
 
 def _problem(line: str, locked: dict[str, set[str]]) -> str:
     """Return what is wrong with a requirement, or nothing."""
-    if option := re.match(r"--[a-z-]+|-.?", line):
+    if line.startswith("-"):
+        option = re.split(r"[\s=]", line, maxsplit=1)[0]
         return (
-            f"is the option {option[0]}, which the build does not take: name each requirement (uv pip compile does), "
-            "other files of the project with -r or -c, and an index with the setting python_index_url."
+            f"is the option {option}: the build has this one file, so name each requirement in it "
+            "(uv pip compile does), and an index with the setting python_index_url."
         )
     try:
-        wanted = Requirement(HASH.sub("", line))
+        wanted = Requirement(line)
     except InvalidRequirement:
         return "is not a valid requirement; write name==version."
     if wanted.url and not wanted.url.startswith("https://"):

@@ -23,10 +23,7 @@ LATEST = f"{IMAGE}:latest"
 
 @deploy("DAGs")
 def check() -> None:
-    """Import the DAGs of a release that has not run yet. If that fails, the deploy stops here.
-
-    On a first deploy this needs the database, so that it is done after the migration; otherwise before it.
-    """
+    """Import the DAGs of a release that has not run yet. If that fails, the deploy stops here."""
     _check(name="Import the DAGs of the release")
 
 
@@ -80,13 +77,11 @@ def _kind(image: str) -> tuple[str, str]:
 
 @operation()
 def _check() -> Generator[StackRun]:
-    """Import every DAG with the release's image, which needs the database, as soon as that runs."""
-    new, found, state = release.wanted(), release.on_host(), ask(State)
-    # Without a current release nothing is judged; a database that was migrated then has been started.
-    has_database = state.services.get("postgres-airflow") in {OK, "replaced"} or (state.migrated and not found.current)
-    if new.id in {found.started, found.checked}:
-        host.noop(f"already imported from {new.id}")
-    elif not has_database:
+    """Import every DAG with the release's image. A host on which nothing ran yet has nothing to lose by them."""
+    new, found = release.wanted(), release.on_host()
+    if found.started in {"", new.id}:
+        host.noop(f"{new.id} has started before" if found.started else "nothing has run yet")
+    elif ask(State).services.get("postgres-airflow") not in {OK, "replaced"}:
         host.noop("skipped: the database is not running")
     else:
         yield StackRun("stack/check", release=new.id, image=new.image)
@@ -108,8 +103,7 @@ def _migrate() -> Generator[StackRun]:
 def _activate() -> Generator[StackRun]:
     """Point ``current`` at the release, and the alias of the image at its image."""
     new, found, images = release.wanted(), release.on_host(), ask(Images).images
-    # The image may have been built again by hand since, which gives it another id.
-    if found.current == new.id and new.image in images and LATEST in images:
+    if found.current == new.id and new.image in images and images.get(LATEST) == images[new.image]:
         host.noop(f"{new.id} is the current release")
         return
     yield StackRun("stack/activate", release=new.id)

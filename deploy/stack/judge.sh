@@ -83,7 +83,6 @@ expected() {
 #   starting     the same, and its health check has not answered yet
 #   unhealthy    the same, and its health check fails
 #   draining     the scheduler that an interrupted deploy has told to end
-#   outdated     started before a secret of tasks was delivered, and reads them only then
 #   unread       Caddy has not read its configuration or certificate yet
 #   replaced     runs, and would be made anew: its configuration, or the image of that name, is another
 #   superfluous  the release has no such service
@@ -91,21 +90,18 @@ expected() {
 # Any other verdict is Docker's state of a container that does not run, such as exited, paused or restarting.
 # Uses $expected, what `expected` has printed.
 judge() {
-  local unread='' delivered
-  delivered=$({ TZ=UTC find "$configuration/secrets/tasks" -type f -printf '%TY-%Tm-%TdT%TTZ\n' 2>/dev/null || true; } | sort | tail -n 1)
+  local unread=''
   ! has_proxy || [ "$(cat "$state/.proxy" 2>/dev/null)" = "$(proxy_configuration)" ] || unread=caddy
   { printf '%s\n' "$expected" && containers | sed 's/^/found /'; } |
-    awk -v draining="$(cat "$state/.draining" 2>/dev/null)" -v unread="$unread" -v delivered="$delivered" '
+    awk -v draining="$(cat "$state/.draining" 2>/dev/null)" -v unread="$unread" '
       $1 == "wanted" { wanted[$2] = $3 }
       $1 == "image" { image[$2] = $3 }
       $1 == "found" {
         if (!($2 in wanted)) verdict = "superfluous"
         else if ($4 != "running") verdict = $4
         else if (index(draining, $3 " " $10 " ") == 1) verdict = "draining"
-        # The tag of the Airflow image is its content, so one that somebody has built again is no other.
-        else if ($7 != wanted[$2] || !($9 in image) || ($8 != image[$9] && $9 !~ /^flights-mlops-airflow:i-/)) verdict = "replaced"
+        else if ($7 != wanted[$2] || $8 != image[$9]) verdict = "replaced"
         else if ($5 == "unhealthy" || $5 == "starting") verdict = $5
-        else if ($2 == "airflow-triggerer" && delivered > $10) verdict = "outdated"
         else if ($2 == unread) verdict = "unread"
         else verdict = "ok"
         found[$2]

@@ -16,9 +16,8 @@ from deploy.core.step import deploy, operation
 from deploy.credentials.facts import Secrets
 from deploy.settings import Settings
 from deploy.stack.facts import State
-from deploy.status.facts import History, LoadedDags, dags_in_words
+from deploy.status.facts import History
 
-SCHEDULER = "flights-mlops-airflow-scheduler-1"
 PASSWORD_FILE = f"{paths.CONFIGURATION}/secrets/admin_password"
 
 
@@ -50,15 +49,12 @@ def _history() -> Generator[StringCommand]:
 @operation()
 def _show(*, settings: Settings) -> Generator[StringCommand]:
     """Print the summary; change nothing."""
-    found, state, images, secrets, loaded = release.on_host(), ask(State), ask(Images), ask(Secrets), ask(LoadedDags)
+    found, state, images, secrets = release.on_host(), ask(State), ask(Images), ask(Secrets)
     if host.state.is_executing:
-        dags = dags_in_words(loaded, found.imported if found.checked == found.current else None)
-        summary.note_release(host, found.current, dags)
+        summary.note_release(host, found.current)
         due = ", ".join(f"{name} ({state.services[name]})" for name in state.due)
         services = f"not up to date: {due}" if due else f"{len(state.services)} services healthy"
         host.log(f"Release {found.current or 'none'}: {services if state.runs else 'nothing runs'}")
-        if loaded.errors:
-            host.log(f"{dags}; the errors: docker exec {SCHEDULER} airflow dags list-import-errors")
         for line in _way_in(settings, is_default=secrets.is_default_login):
             host.log(line)
         airflow = found.releases[found.current].image if found.current in found.releases else ""

@@ -1,4 +1,4 @@
-"""The history of a host, and the DAGs that Airflow has loaded."""
+"""The history of a host: what was deployed to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pyinfra.api import StringCommand
 
-from deploy.core.facts import Fact, MalformedLineError, look, pairs
+from deploy.core.facts import Fact, MalformedLineError, look
 
 FIELDS = 7
 
@@ -24,45 +24,6 @@ class Event:
     commit: str
     owner: str
     message: str
-
-
-@dataclass(frozen=True)
-class Dags:
-    """The DAGs of the current release, as Airflow knows them; None where it was not asked or did not answer."""
-
-    loaded: int | None = None
-    """How many it has loaded."""
-    errors: int | None = None
-    """How many files it could not import since the release started."""
-
-
-def dags_in_words(found: Dags, imported: int | None) -> str:
-    """Return how many DAGs and import errors there are, or nothing where Airflow does not say it.
-
-    ``imported`` is how many the deploy has imported of the same release, if it has: Airflow loads them seconds after.
-    """
-    if found.loaded is None:
-        return ""
-    if found.errors:
-        return f"{_count(found.loaded, 'DAG')}, {_count(found.errors, 'import error')}"
-    return _count(max(found.loaded, imported or 0), "DAG")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-class LoadedDags(Fact[Dags]):
-    """What Airflow has loaded of the current release."""
-
-    def command(self) -> StringCommand:
-        """Return the command."""
-        return look("stack/judge", "status/dags")
-
-    def read(self, lines: list[str]) -> Dags:
-        """Read the command's output."""
-        found = {key: int(value) for key, value in pairs(lines, loaded=r"\d+", errors=r"\d+").items()}
-        return Dags(found.get("loaded"), found.get("errors"))
 
 
 class History(Fact[list[Event]]):

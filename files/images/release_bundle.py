@@ -11,17 +11,10 @@ import re
 import sys
 from pathlib import Path
 
-import task_environment
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 PROJECT_ROOT = Path("/opt/flights-mlops")
 RELEASES = PROJECT_ROOT / "releases"
-
-
-def _is_task() -> bool:
-    """Whether this process runs a task: it has a line to a supervisor, and Airflow itself tells by that."""
-    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    return getattr(runner, "SUPERVISOR_COMMS", None) is not None
 
 
 class ReleaseBundle(BaseDagBundle):
@@ -32,21 +25,10 @@ class ReleaseBundle(BaseDagBundle):
     _follows_current = False
 
     def _enter(self) -> None:
-        """Have `import src` and relative paths, also those of subprocesses, find this release.
-
-        A task finds it in a directory of its own, to which it can write.
-        """
+        """Have `import src` and relative paths, also those of subprocesses, find this release."""
         root = str(self._root)
-        os.environ["FLIGHTS_RELEASE_DIR"] = root
-        task_environment.load_secrets()
-        if _is_task():
-            root = str(task_environment.working_copy(self._root))
-            task_environment.prefer_project_environment()
-        paths = [root, *(f"{root}/{path}" for path in task_environment.layout(self._root)[1])]
-        # Without other releases, and without the current one under its name in the containers' PYTHONPATH.
-        others = (f"{RELEASES}/", "/app/")
-        sys.path[:] = [*paths, *(path for path in sys.path if not f"{path}/".startswith(others))]
-        os.environ["PYTHONPATH"] = ":".join(paths)
+        sys.path[:] = [root, *(path for path in sys.path if not path.startswith(f"{RELEASES}/"))]
+        os.environ["PYTHONPATH"] = root
         os.chdir(root)
 
     def initialize(self) -> None:
@@ -78,7 +60,7 @@ class ReleaseBundle(BaseDagBundle):
     @property
     def path(self) -> Path:
         """The directory with the DAGs."""
-        return self._root / task_environment.layout(self._root)[0]
+        return self._root / "dags"
 
     def get_current_version(self) -> BundleVersion:
         """Return the release's id."""

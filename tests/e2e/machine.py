@@ -142,8 +142,6 @@ class Machine(Host):
             "ssh_known_hosts_file": str(self.directory / "known_hosts"),
             "ssh_strict_host_key_checking": "yes",
             "airflow_env": UNSCHEDULED,
-            # One service less that takes seconds to start; test_own_project and this machine's own stack have it.
-            "triggerer": False,
         }
         return self.name, {name: value for name, value in (given | data).items() if value is not None}
 

@@ -1,9 +1,4 @@
-"""Somebody deploys a project of their own, which has nothing of this repository, with `project_path`.
-
-It has the shape of a public one that the flights descend from: DAGs in `airflow/dags` beside an image and
-a compose file, code that finds its files from its own place and is run by `python src/…`, imports from below `src`.
-docs/projects.md says which edits that one needs.
-"""
+"""Somebody deploys a project of their own, which has nothing of this repository, with `project_path`."""
 
 import json
 import re
@@ -24,45 +19,12 @@ from .test_rollback import back
 CONFLICTING = "24.2"
 # Goes with Airflow by its name, and not by what it needs itself.
 NEEDS_A_CONFLICTING_ONE = "mlflow-skinny==2.9.2"
-# Has wheels only for Pythons before the image's.
-WITHOUT_A_WHEEL = "pandas==1.3.5"
 # The file of that version is another.
 OF_ANOTHER_FILE = f"inflect==7.5.0 --hash=sha256:{'0' * 64}"
 PROJECT = {
     # For an image of its own, which has the code from elsewhere.
     ".dockerignore": "*\n",
-    "requirements.txt": "# What the code imports.\n-r requirements/base.txt\n",
-    "requirements/base.txt": f"packaging=={CONFLICTING}\n",
-    "airflow/Dockerfile": "FROM scratch\n",
-    "airflow/docker-compose.yaml": "services: {}\n",
-    "docs/[test] Actual vs. Predicted Values.png:Zone.Identifier": "odd\n",
-    "docs/Übersicht 2026.md": "# Odd\n",
-    "logging.yaml": """\
-version: 1
-handlers:
-  file: {class: logging.FileHandler, filename: logs/app.log}
-root: {level: INFO, handlers: [file]}
-""",
-    "src/shared/__init__.py": "",
-    "src/shared/paths.py": """\
-from pathlib import Path
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
-""",
-    "src/pipelines/gold.py": """\
-import logging
-
-import packaging
-from shared.paths import PROJECT_ROOT
-
-(PROJECT_ROOT / "logs").mkdir(exist_ok=True)
-logging.basicConfig(filename="logs/app.log", level=logging.INFO)
-logging.info("packaging %s", packaging.__version__)
-(PROJECT_ROOT / "data/gold").mkdir(parents=True, exist_ok=True)
-(PROJECT_ROOT / "data/gold/train.txt").write_text(packaging.__version__)
-(PROJECT_ROOT / "reports.txt").write_text("written beside the code")
-print(packaging.__version__, (PROJECT_ROOT / "docs/Übersicht 2026.md").exists())
-""",
+    "requirements.txt": f"packaging=={CONFLICTING}\n",
     "sql/greeting.sql": "select 'good day'\n",
     "src/__init__.py": "",
     "src/version.py": """\
@@ -75,11 +37,10 @@ def found() -> dict[str, str]:
     with open("sql/greeting.sql") as relative:
         return {"python": sys.prefix, "packaging": packaging.__version__, "sql": relative.read()}
 """,
-    "airflow/dags/another.py": '''\
-"""The same function in the one environment and in the other, and a program of the project."""
+    "dags/another.py": '''\
+"""The same function in the one environment and in the other."""
 
 import importlib.util
-import subprocess
 
 from airflow.sdk import dag, task
 
@@ -101,26 +62,12 @@ def another() -> None:
         names = sorted(installed.name for installed in distributions())
         return {**found(), "installed": names, "given": given["python"]}
 
-    @task
-    def by_a_program() -> list[str]:
-        command = "python src/pipelines/gold.py"
-        return subprocess.check_output(command, shell=True, cwd=".", text=True).split()
-
-    @task.bash
-    def with_a_package_of_debian() -> str:
-        return "command -v hello"
-
     in_its_own(beside_airflow())
-    by_a_program()
-    with_a_package_of_debian()
 
 
 another()
 ''',
 }
-
-
-LAYOUT = {"dags_path": "airflow/dags", "python_path": ["src"], "image_packages": ["hello"]}
 
 
 def git(project: Path, *arguments: str) -> None:
@@ -151,20 +98,9 @@ def chosen(project: Path, environment: str = "separate") -> tuple[str, ...]:
 def api(machine: Machine, project: Path) -> Iterator[Airflow]:
     """Deploy the project in the place of the flights; they are back after the tests."""
     before = current_release(machine)
-    machine.write_inventory(machine.inventory, **LAYOUT)
-    try:
-        said = machine.deploy(*chosen(project))
-    finally:
-        machine.write_inventory(machine.inventory)
-    machine.write_inventory(machine.inventory, **LAYOUT)
-    assert matching(
-        (said.stdout + said.stderr).splitlines(),
-        "Left out the project's airflow/ (2 files)",
-        "only airflow/dags is kept",
-    ), said
+    machine.deploy(*chosen(project))
     with airflow(machine) as found:
         yield found
-    machine.write_inventory(machine.inventory)
     back(machine)
     assert current_release(machine) == before
     assert set(health(machine).values()) == {"healthy"}
@@ -183,8 +119,6 @@ def test_its_dag_runs(api: Airflow) -> None:
     assert f"\npackaging=={beside['packaging']} " in (ROOT / "requirements/airflow.txt").read_text()
     assert beside["sql"] == own["sql"] == PROJECT["sql/greeting.sql"]
     assert (beside["polars"], own["installed"]) == (False, ["packaging"])
-    assert api.get(told.format("by_a_program"))["value"] == [CONFLICTING, "True"]
-    assert api.get(told.format("with_a_package_of_debian"))["value"] == "/usr/bin/hello"
 
 
 def test_it_is_the_only_project(machine: Machine, api: Airflow) -> None:
@@ -192,10 +126,7 @@ def test_it_is_the_only_project(machine: Machine, api: Airflow) -> None:
     api.wait_for_release(current_release(machine))
     assert [dag["dag_id"] for dag in api.get("dags")["dags"]] == ["another"]
     there = machine.run("cd /opt/flights-mlops/current && find . -type f -printf '%P\\n'").stdout.splitlines()
-    own = {name for name in there if not name.startswith("airflow/") or name.startswith("airflow/dags/")}
-    assert own == PROJECT.keys() - {"airflow/Dockerfile", "airflow/docker-compose.yaml"}
-    assert "services: {}" not in machine.run("cat /opt/flights-mlops/current/airflow/docker-compose.yaml").stdout
-    assert machine.sudo("cat /var/lib/flights-mlops/data/gold/train.txt").stdout == CONFLICTING
+    assert {name for name in there if not name.startswith("airflow/")} == PROJECT.keys()
 
 
 def test_a_second_deploy_of_it_changes_nothing(machine: Machine, api: Airflow, project: Path) -> None:
@@ -214,7 +145,7 @@ def test_a_conflict_is_refused_before_anything_is_changed(machine: Machine, api:
     done = machine.pyinfra("deploy.py", *chosen(project, "shared"))
     assert done.returncode != 0
     said = (done.stdout + done.stderr).partition("--> Hosts:")[0].splitlines()
-    words = (f"{project}/requirements/base.txt, line 1", CONFLICTING, "set project_environment to separate")
+    words = (f"{project}/requirements.txt, line 1", CONFLICTING, "set project_environment to separate")
     assert len(matching(said, *words)) == 1, said
     assert api.get("version")
     assert current_release(machine) == before
@@ -225,7 +156,6 @@ def test_a_conflict_further_down_is_refused_by_the_build(machine: Machine, api: 
     before = current_release(machine)
     reasons = {
         NEEDS_A_CONFLICTING_ONE: "set project_environment to separate",
-        WITHOUT_A_WHEEL: "pandas 1.3.5 has no wheel for Python 3.13; the nearest version that has one is 2.",
         OF_ANOTHER_FILE: "could not be built",
         "inflect": "",
     }

@@ -5,7 +5,6 @@ import json
 from .airflow import airflow
 from .command import until
 from .containers import health, ids
-from .fleet import outcomes
 from .machine import Machine
 
 COMPOSE = "cd /opt/flights-mlops && sudo docker compose -f airflow/docker-compose.yaml"
@@ -34,19 +33,3 @@ def test_the_three_compose_commands_work_by_hand(trixie: Machine) -> None:
     totals = json.loads(done.stdout)["results"]["totals"]
     assert (totals["success"], totals["error"]) == (0, 0), done.stdout
     assert ids(trixie) == running
-
-
-def test_an_image_that_is_built_again_by_hand_is_no_change(trixie: Machine) -> None:
-    """Of the same content by its tag: the services keep the one they run on, also when another one is replaced."""
-    trixie.as_deployed()
-    running = ids(trixie)
-    image = trixie.sudo("docker inspect --format '{{.Config.Image}}' flights-mlops-airflow-scheduler-1").stdout.strip()
-    again = f"printf 'FROM {image}\\nLABEL built=again\\n' | docker build --quiet --tag {image} -"
-    trixie.sudo(again)
-    assert outcomes(trixie.deploy())["trixie"].endswith("nothing changed, N s")
-    assert ids(trixie) == running
-    trixie.sudo(again)
-    trixie.deploy("--data", "dag_refresh_interval=3")
-    changed = {name for name, container in ids(trixie).items() if container != running[name]}
-    assert changed == {"airflow-dag-processor"}
-    trixie.deploy()

@@ -27,19 +27,13 @@ AIRFLOW = {
     "/opt/flights-mlops": ("/opt/flights-mlops", False),
     **secrets("api_secret_key", "fernet_key", "jwt_secret", "sql_alchemy_conn"),
 }
-# Where the project's own code runs: secrets for it, and whom the host trusts.
-CODE = AIRFLOW | {
-    "/run/tasks": ("/etc/flights-mlops/secrets/tasks", False),
-    "/etc/ssl/certs": ("/etc/ssl/certs", False),
-}
 # What each service has of its host, by where it has it: the source, and whether it may write there.
 BINDS = {
     "postgres-airflow": secrets("postgres_password"),
     "airflow-webserver": AIRFLOW | state("logs", writable=False),
-    "airflow-dag-processor": CODE | state("logs"),
-    "airflow-triggerer": CODE | state("data", "logs", "models"),
+    "airflow-dag-processor": AIRFLOW | state("logs"),
     # DVC follows no links: in the tree that it works in, these are directories.
-    "airflow-scheduler": CODE
+    "airflow-scheduler": AIRFLOW
     | state("data", "logs", "models", "workspace")
     | {f"{STATE}/workspace/{name}": (f"{STATE}/{name}", True) for name in ("data", "models")},
 }
@@ -71,7 +65,7 @@ def test_no_process_is_root_nor_can_become_it(host: Host) -> None:
 def test_no_service_reaches_the_engine_or_more_of_the_host(host: Host) -> None:
     """No socket of Docker, no namespace or device, and of the host's files what each has to have."""
     found = containers(host)
-    assert found.keys() | {"airflow-triggerer"} == BINDS.keys()
+    assert found.keys() == BINDS.keys()
     for name, container in found.items():
         settings = container["HostConfig"]
         assert not settings["Privileged"], name

@@ -23,7 +23,6 @@ FIRST = (
     "test_upgrade",
     "test_rollback",
     "test_interrupted",
-    "test_own_project",
     "test_locked_out",
     "test_fleet",
     "test_fresh_vm",

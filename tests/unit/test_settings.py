@@ -46,49 +46,6 @@ def test_what_is_given_is_taken() -> None:
             "perhaps",
             ("vm1: setting \"triggerer\" should be a valid boolean, unable to interpret input, but is 'perhaps'."),
         ),
-        (
-            "airflow_env",
-            {"MLFLOW_TRACKING_URI": "x"},
-            (
-                'vm1: setting "airflow_env" MLFLOW_TRACKING_URI is not AIRFLOW__SECTION__KEY; '
-                "variables for tasks belong in task_env."
-            ),
-        ),
-        (
-            "airflow_env",
-            {"AIRFLOW_CONN_X": "x"},
-            (
-                'vm1: setting "airflow_env" AIRFLOW_CONN_X belongs in task_secrets, '
-                "which takes its value from your environment."
-            ),
-        ),
-        (
-            "task_env",
-            {"AIRFLOW_CONN_X": "x"},
-            (
-                'vm1: setting "task_env" AIRFLOW_CONN_X belongs in task_secrets, '
-                "which takes its value from your environment."
-            ),
-        ),
-        (
-            "task_env",
-            {"AIRFLOW__CORE__PARALLELISM": "x"},
-            'vm1: setting "task_env" AIRFLOW__CORE__PARALLELISM is an option of Airflow; set it in airflow_env.',
-        ),
-        ("task_env", {"PATH": "x"}, 'vm1: setting "task_env" PATH is set by the stack itself.'),
-        (
-            "task_secrets",
-            ["API_TOKEN=hunter2"],
-            ('vm1: setting "task_secrets"[0] should be the names of environment variables, without their values.'),
-        ),
-        (
-            "task_secret_files",
-            {"../x": "~/x"},
-            (
-                'vm1: setting "task_secret_files"[../x][[key]] ../x should be a file name of letters, digits, dots, '
-                "dashes and underscores, but is '../x'."
-            ),
-        ),
         ("airflow_env", "A=1", 'vm1: setting "airflow_env" should be a valid dictionary.'),
         ("ui_port", 0, 'vm1: setting "ui_port" should be greater than or equal to 1, but is 0.'),
         (
@@ -171,66 +128,6 @@ def test_text_of_another_shape_is_a_fault(key: str, value: str) -> None:
 def test_a_domain_is_a_host_name(value: str) -> None:
     """It goes into the proxy's configuration as it is."""
     assert len(faults(domain=value)) == 1
-
-
-INSIDE = "should be a directory inside the project, such as src or airflow/dags"
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        ".",
-        "..",
-        "/",
-        "/dags",
-        "../dags",
-        "a/../dags",
-        "a/./b",
-        "a//b",
-        "a:b",
-        "a$b",
-        'a"b',
-        "a\nb",
-        " a",
-        "a ",
-        "~/a\\b",
-    ],
-)
-def test_a_directory_of_the_project_is_inside_it(value: str) -> None:
-    """And its name is no more than a name, to a path of Python, compose and a shell."""
-    assert faults(dags_path=value) == [f'vm1: setting "dags_path" {INSIDE}, but is {value!r}.']
-    assert faults(python_path=["src", value]) == [f'vm1: setting "python_path"[1] {INSIDE}, but is {value!r}.']
-
-
-@pytest.mark.parametrize(
-    ("value", "directory"),
-    [
-        ("airflow/dags", "airflow/dags"),
-        ("./dags/", "dags"),
-        (".flows", ".flows"),
-        ("à la carte/v1.2+x@y", "à la carte/v1.2+x@y"),
-    ],
-)
-def test_a_directory_of_the_project_is_as_git_writes_it(value: str, directory: str) -> None:
-    """However it was given."""
-    settings, wrong = load({"dags_path": value, "python_path": [value]}, where="vm1")
-    assert wrong == []
-    assert (settings.dags_path, settings.python_path) == (directory, [directory])
-
-
-def test_airflow_is_a_directory_of_the_stack() -> None:
-    """DAGs cannot be among the stack's own files."""
-    (fault,) = faults(dags_path="airflow/")
-    assert fault.startswith('vm1: setting "dags_path" should be a directory below airflow, such as airflow/dags,')
-
-
-@pytest.mark.parametrize("value", ["", "x", "Libpq5", "libpq5=1.0", "libpq5 tree", "-y", "libpq5:arm64", "a\nb"])
-def test_a_package_of_debian_is_named_by_its_name(value: str) -> None:
-    """It is an argument of apt, which takes more than names."""
-    assert faults(image_packages=["libstdc++6", "g++"]) == []
-    (fault,) = faults(image_packages=["tree", value])
-    assert fault.startswith('vm1: setting "image_packages"[1] should match pattern')
 
 
 def test_a_certificate_needs_both_of_its_files() -> None:

@@ -5,11 +5,10 @@ tasks_that_run="select '  ' || left(regexp_replace(dag_id || '.' || task_id || '
     '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]', '?', 'g'), 500)
   from public.task_instance where state in ('running', 'restarting') or (state = 'queued' and queued_by_job_id is not null) order by 1 limit 1000"
 
-# How many tasks run, in words; nothing where none does.
 number_of_tasks() {
   local found
   found=$(query "$tasks_that_run" 2>/dev/null) || { printf 'unknown tasks'; return; }
-  awk 'NF { count++ } END { if (count) print count, count == 1 ? "task" : "tasks" }' <<<"$found"
+  awk 'NF { count++ } END { print count + 0, count == 1 ? "task" : "tasks" }' <<<"$found"
 }
 
 # Whether nothing runs: Airflow knows of no task, and no worker in the container $1 is busy with the end of one.
@@ -30,17 +29,15 @@ is_told() {
 
 # Lets the scheduler end: what runs may finish, nothing new begins. Uses $drain_timeout and $overdue_tasks.
 drain() {
-  local id status began_at waited step tasks start=$SECONDS ran=$SECONDS
+  local id status began_at waited step start=$SECONDS ran=$SECONDS
   read -r id status _ < <(container airflow-scheduler) || return 0
   [ "$status" = running ] || return 0
   began_at=$(docker inspect --format '{{.State.StartedAt}}' "$id")
-  tasks=$(number_of_tasks)
-  tasks=${tasks:+"$tasks may finish, "}
   # Once only: at a second signal Airflow ends without waiting for its tasks (LocalExecutor.end).
   if is_told "$id" "$began_at"; then
-    echo "Draining the scheduler (begun by an earlier deploy): ${tasks}nothing new starts"
+    echo "Draining the scheduler (begun by an earlier deploy): $(number_of_tasks) may finish, nothing new starts"
   else
-    echo "Draining the scheduler: ${tasks}nothing new starts"
+    echo "Draining the scheduler: $(number_of_tasks) may finish, nothing new starts"
     replace "$state/.draining" <<<"$id $began_at telling" || return
     docker kill --signal TERM "$id" >/dev/null || return
     replace "$state/.draining" <<<"$id $began_at told" || return
@@ -55,9 +52,7 @@ drain() {
       echo "No tasks left, but the scheduler did not exit; killing it"
       docker kill "$id" >/dev/null
     elif ((waited < drain_timeout)); then
-      tasks=$(number_of_tasks)
-      tasks=${tasks:+"$tasks to finish"}
-      echo "Waiting for ${tasks:-the scheduler to exit}, $waited s of at most $drain_timeout"
+      echo "Waiting for $(number_of_tasks) to finish, $waited s of at most $drain_timeout"
       step=$((drain_timeout - waited < 15 ? drain_timeout - waited : 15))
     else
       overdue "$id" "$waited"

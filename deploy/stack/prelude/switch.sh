@@ -25,15 +25,6 @@ activate() {
   echo "Current release: $1"
 }
 
-# An image that somebody has built again by hand has the same content: the services keep the one they run on. Compose would
-# replace them, and the scheduler without waiting for its tasks.
-keep_image() {
-  local id image
-  read -r id _ < <(container airflow-scheduler) || return 0
-  image=$(docker inspect --format '{{.Config.Image}} {{.Image}}' "$id")
-  [[ $image != flights-mlops-airflow:i-* ]] || docker tag "${image#* }" "${image% *}"
-}
-
 # Makes the services what the current release says, and waits until they are well; else says why not in $reason.
 # Tasks need the webserver and the database as long as they run: whichever of them is replaced, the scheduler ends
 # first. A webserver that is replaced comes back before the others start, so that it is away for as short as can be.
@@ -52,7 +43,6 @@ bring_up() {
       reason="the database was migrated for another release: deploy that one, or restore one of $(dumps) (pyinfra inventory.py deploy.database.restore dump=…)"
       return 1
     fi
-    keep_image
     # Left by whoever ran it by hand; it would be waited for.
     compose --profile init rm --force --stop airflow-init >/dev/null 2>&1
     if grep -qE '^(airflow-scheduler|airflow-webserver|postgres-airflow) replaced$|^airflow-scheduler ' <<<"$change"; then
@@ -64,10 +54,6 @@ bring_up() {
         compose stop "$service" >/dev/null 2>&1 || true
       done
       hand_over "$(runs_as)" || { reason="the owner of the tasks' files could not be changed; see the error above" && return 1; }
-    fi
-    if grep -q '^airflow-triggerer outdated$' <<<"$change"; then
-      echo "Restarting airflow-triggerer, which has not read the latest secrets"
-      compose restart airflow-triggerer
     fi
     # The engine calls what was paused unhealthy, until it has asked it anew.
     containers | awk -v unpaused="$unpaused" '$3 == "running" && $4 == "unhealthy" && !index(unpaused, $2) { print $1, $2 }' | while read -r service id; do

@@ -73,7 +73,7 @@ def test_the_control_node_sends_nothing_to_itself(local: Host) -> None:
     [
         (
             "#9 12.3 refused: the requirements do not fit",
-            r"^the requirements do not fit\.$",
+            r"^the requirements do not fit; the reason is above\.$",
         ),
         ("#9 12.3 error: no route", r"^image:i-1 could not be built .* deploy\.base_images\.ensure$"),
     ],
@@ -90,9 +90,7 @@ def test_a_build_that_fails_says_why(path: Path, last: str, said: str) -> None:
 def test_the_reason_is_found_however_much_follows_it(path: Path) -> None:
     """BuildKit prints the end of what ran beside the step, and the step itself, after its output."""
     tail = "for line in 1 2 3 4 5; do for more in 1 2 3 4 5 6 7 8 9; do echo '#8 CANCELED'; done; done"
-    said, lines = "#9 12.3 refused: the requirements do not fit", list[str]()
+    said = "#9 12.3 refused: the requirements do not fit"
     client(path, f'[ "$1" != build ] || {{ /bin/cat >/dev/null; echo "{said}"; {tail}; exit 1; }}')
-    with pytest.raises(ValueError, match=r"^the requirements do not fit\.$"):
-        build_here.build(Release("r-1", "image:i-1", ()), "python:3.13", Settings(), lines.append)
-    # All of it was shown when it came; nothing is repeated.
-    assert lines.count(said) == 1
+    with pytest.raises(ValueError, match=r"^the requirements do not fit; the reason is above\.$"):
+        build_here.build(Release("r-1", "image:i-1", ()), "python:3.13", Settings(), lambda _: None)

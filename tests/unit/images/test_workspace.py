@@ -53,13 +53,11 @@ def workspace(machine: Path, tree: Path) -> Workspace:
         mounted += [f"/var/lib/flights-mlops/{name}", f"/var/lib/flights-mlops/workspace/{name}"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
-    def run(name: str, line: str, *paths: str) -> "subprocess.CompletedProcess[str]":
-        root = f"/opt/flights-mlops/releases/{name}"
-        python_path = ":".join([root, *(f"{root}/{path}" for path in paths), "/elsewhere"])
+    def run(name: str, line: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", BIND, "sh", *mounted, "--",
              ROOT / "files/images/workspace", "sh", "-ec", line],
-            env=os.environ | {"PATH": path, "PYTHONPATH": python_path, "FLIGHTS_RELEASE_DIR": root},
+            env=os.environ | {"PATH": path, "PYTHONPATH": f"/opt/flights-mlops/releases/{name}:/elsewhere"},
             capture_output=True,
             text=True,
             check=False,
@@ -124,40 +122,3 @@ def test_one_at_a_time(machine: Path, workspace: Workspace) -> None:
     release(machine, "r-1")
     done = workspace("r-1", "flock --nonblock .dvc/workspace.lock true || echo held")
     assert done.stdout == "held\n"
-
-
-def test_its_layout_is_that_of_the_release(machine: Path, workspace: Workspace) -> None:
-    """Code is found where it is in the release; of airflow/, the tree has the project's DAGs alone."""
-    layout = {"airflow/layout.json": '{"dags": "airflow/dags", "python_path": ["lib", "a b"]}\n'}
-    release(machine, "r-1", **layout, **{"airflow/dags/a.py": "", "airflow/dags/x/b.py": "", "lib/c.py": ""})
-    done = workspace("r-1", 'echo "$PYTHONPATH"; find airflow -type f | sort', "lib", "a b")
-    root = "/var/lib/flights-mlops/workspace"
-    assert done.stdout.splitlines() == [f"{root}:{root}/lib:{root}/a b", "airflow/dags/a.py", "airflow/dags/x/b.py"]
-    release(machine, "r-2", **{"src/d.py": ""})
-    assert workspace("r-2", 'echo "$PYTHONPATH"; find airflow -type f').stdout.splitlines() == [root]
-
-
-def test_files_of_any_name_come_and_go(machine: Path, tree: Path, workspace: Workspace) -> None:
-    """With what a shell, tar and find stumble over in their names."""
-    names = ["two words", "[a-b]", "12:30", "back\\slash", "\\n", "new\nline", "-rf", "--null", "été", "*", "#"]
-    release(machine, "r-1", **{f"src/{name}": name for name in names}, **{f"{name}/x": "" for name in names})
-    release(machine, "r-2")
-    assert workspace("r-1", "true").returncode == 0
-    assert {path.name: path.read_text() for path in (tree / "src").iterdir()} == {name: name for name in names}
-    assert {*names} <= {path.name for path in tree.iterdir()}
-    assert workspace("r-2", "true").returncode == 0
-    assert not list((tree / "src").iterdir())
-
-
-def test_the_projects_own_environment_comes_first(machine: Path, workspace: Workspace) -> None:
-    """Its programs before those of Airflow's; without one, there is no such place in the path."""
-    release(machine, "r-1")
-    assert "/opt/project" not in workspace("r-1", 'echo "$PATH"').stdout
-    programs = machine / "opt/project/bin"
-    programs.mkdir(parents=True)
-    assert "/opt/project" not in workspace("r-1", 'echo "$PATH"').stdout
-    (programs / "python").symlink_to(Path(sys.executable).resolve())
-    assert workspace("r-1", 'echo "$PATH"; command -v python').stdout.splitlines() == [
-        f"/opt/project/bin:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "/opt/project/bin/python",
-    ]

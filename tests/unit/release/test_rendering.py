@@ -33,8 +33,6 @@ VARIANTS = {
         task_memory="3g",
         service_memory="700m",
         pids_limit=999,
-        dags_path="src/pipelines",
-        python_path=["src", "src/shared"],
         airflow_env={"AIRFLOW__CORE__ODD": ODD, "AIRFLOW__CORE__YES": "yes", "AIRFLOW__CORE__NUMBER": "010"},
     ),
     "domain": Settings(domain="flights.example.com", acme_directory="https://ca.example.com/acme"),
@@ -61,17 +59,16 @@ every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIA
 
 
 def test_the_services_are_those_of_the_stack() -> None:
-    """Database, init, UI, scheduler, DAG processor and triggerer, unless a setting says that nothing defers."""
+    """Database, init, UI, scheduler and DAG processor; a triggerer only where a setting asks for it."""
     names = {
         "postgres-airflow",
         "airflow-init",
         "airflow-webserver",
         "airflow-scheduler",
         "airflow-dag-processor",
-        "airflow-triggerer",
     }
     assert compose(Settings())["services"].keys() == names
-    assert compose(Settings(triggerer=False))["services"].keys() == names - {"airflow-triggerer"}
+    assert compose(Settings(triggerer=True))["services"].keys() == names | {"airflow-triggerer"}
     assert compose(VARIANTS["domain"])["services"].keys() == names | {"caddy"}
 
 
@@ -155,7 +152,7 @@ def test_secrets_come_from_files_alone(settings: Settings) -> None:
     """Each secret of the stack is a file below one directory, which a service names to have it."""
     parsed = compose(settings)
     declared = parsed["secrets"]
-    build_only = {"apt", "ca", "index"}
+    build_only = {"ca", "index"}
     assert declared.keys() - build_only == set(table.names(settings))
     for name in table.names(settings):
         assert declared[name] == {"file": f"/etc/flights-mlops/secrets/{name}"}
@@ -232,8 +229,8 @@ def test_no_service_keeps_to_the_release_it_was_started_in(settings: Settings) -
     for name, service in airflow_services(settings).items():
         if name == "airflow-init":
             assert service["working_dir"] == "/"
-        else:  # the second changes to the same directory
-            assert " ".join(service["command"]).startswith(("env --chdir=/opt/airflow ", "with-task-secrets ")), name
+        else:
+            assert service["command"][:2] == ["env", "--chdir=/opt/airflow"], name
 
 
 def test_airflow_env_reaches_every_airflow_service_as_it_is_written() -> None:
@@ -246,19 +243,6 @@ def test_airflow_env_reaches_every_airflow_service_as_it_is_written() -> None:
         assert environment["AIRFLOW__CORE__YES"] == "yes", name
         assert environment["AIRFLOW__CORE__NUMBER"] == "010", name
     assert "AIRFLOW__CORE__YES" not in compose(VARIANTS["everything"])["services"]["postgres-airflow"]["environment"]
-
-
-@every_variant
-def test_every_airflow_service_knows_where_dags_and_code_are(settings: Settings) -> None:
-    """By the link to the current release. The image says where code is that is nowhere else than at its root."""
-    found = {
-        (service["environment"]["AIRFLOW__CORE__DAGS_FOLDER"], service["environment"].get("PYTHONPATH"))
-        for service in airflow_services(settings).values()
-    }
-    assert found == {
-        ("/app/src/pipelines", "/app:/app/src:/app/src/shared") if settings.python_path else ("/app/dags", None)
-    }
-    assert "\n    PYTHONPATH=/app \\\n" in (ROOT / "files/images/Dockerfile").read_text()
 
 
 @every_variant
@@ -319,17 +303,15 @@ def test_every_variable_of_the_compose_file_is_defined(settings: Settings) -> No
 def test_each_service_has_what_it_needs_of_what_tasks_write(settings: Settings) -> None:
     """The project read-only; of the state, single directories and never what is above them."""
     state = "/var/lib/flights-mlops"
-    outside = ["/etc/flights-mlops/secrets/tasks:/run/tasks:ro", "/etc/ssl/certs:/etc/ssl/certs:ro"]
     needed = {
         "airflow-webserver": [f"{state}/logs:{state}/logs:ro"],
-        "airflow-dag-processor": [*outside, f"{state}/logs:{state}/logs"],
+        "airflow-dag-processor": [f"{state}/logs:{state}/logs"],
         "airflow-triggerer": [
-            *outside,
-            f"{state}/data:{state}/data",
+            f"{state}/data:{state}/data:ro",
             f"{state}/logs:{state}/logs",
-            f"{state}/models:{state}/models",
+            f"{state}/models:{state}/models:ro",
         ],
-        "airflow-scheduler": [*outside, *(f"{state}/{name}:{state}/{name}" for name in ("data", "logs", "models"))],
+        "airflow-scheduler": [f"{state}/{name}:{state}/{name}" for name in ("data", "logs", "models")],
         "airflow-init": [],
     }
     for name, service in airflow_services(settings).items():
@@ -484,27 +466,4 @@ def test_nothing_but_the_proxy_sees_its_keys() -> None:
     assert "/etc/flights-mlops/tls:/etc/flights-mlops/tls:ro" in services["caddy"]["volumes"]
     assert services["caddy"]["user"] == "50001:50001"
     for name, service in airflow_services(VARIANTS["domain"]).items():
-        assert not [volume for volume in service["volumes"] if volume.startswith("/etc/flights-mlops/tls")], name
-
-
-TASK_SETTINGS = Settings(
-    task_env={"MLFLOW_TRACKING_URI": ODD, "LOG_LEVEL": "debug"},
-    task_secrets=["AIRFLOW_CONN_WAREHOUSE"],
-    task_secret_files={"gcp.json": "~/gcp.json"},
-)
-
-
-def test_what_is_for_tasks_reaches_the_services_that_run_the_projects_code() -> None:
-    """Variables as they are written; of secrets neither values nor mounts, but their names."""
-    found, plain = compose(TASK_SETTINGS), compose(Settings())
-    for name, service in found["services"].items():
-        runs_code = name in {"airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
-        environment = service.get("environment", {})
-        assert ("LOG_LEVEL" in environment) is runs_code, name
-        if runs_code:
-            assert environment["MLFLOW_TRACKING_URI"].replace("$$", "$") == ODD
-            assert environment.keys() - plain["services"][name]["environment"].keys() == TASK_SETTINGS.task_env.keys()
-        assert "/run/tasks" in str(service) if runs_code else "/run/tasks" not in str(service)
-        assert service.get("secrets") == plain["services"][name].get("secrets")
-    assert found["x-task-secrets"] == ["tasks/env/AIRFLOW_CONN_WAREHOUSE", "tasks/files/gcp.json"]
-    assert "x-task-secrets" not in plain
+        assert not [volume for volume in service["volumes"] if volume.startswith("/etc")], name
